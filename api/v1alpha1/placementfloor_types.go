@@ -1,0 +1,83 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// PlacementFloor is what every pod of a namespace owes at least. Terroir alone writes it; the admission policies in the API server read it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Namespaced,categories=sovereignty
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'floor'",message="the one floor of a namespace is named floor",reason=FieldValueInvalid
+// +kubebuilder:printcolumn:name="Requires",type=string,JSONPath=`.spec.trustLevels`
+// +kubebuilder:printcolumn:name="Min sites",type=integer,JSONPath=`.spec.minSites`
+// +kubebuilder:printcolumn:name="Missing",type=string,JSONPath=`.spec.missingTrustLevels`
+type PlacementFloor struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is owed. A floor has no status: it is itself an observation.
+	// +required
+	Spec PlacementFloorSpec `json:"spec"`
+}
+
+// PlacementFloorSpec is what every pod of a namespace owes at least.
+type PlacementFloorSpec struct {
+	// trustLevels are the levels owed, sorted. Empty in a namespace that only annotated workloads make governed.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	TrustLevels []LevelName `json:"trustLevels,omitempty"`
+	// missingTrustLevels are those of the trustLevels that do not exist. While there is one, the namespace's pods are refused.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	MissingTrustLevels []LevelName `json:"missingTrustLevels,omitempty"`
+	// problems say why nothing can honour what is owed, the first of them. While there is one, the namespace's pods are refused.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=2048
+	Problems []string `json:"problems,omitempty"`
+	// minSites is over how many sites at least pods are spread. 0: no spread is owed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=64
+	MinSites int32 `json:"minSites,omitempty"`
+	// maxSkew is by how many pods the fullest site may exceed the emptiest. 0 when no spread is owed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	MaxSkew int32 `json:"maxSkew,omitempty"`
+	// demandedBy says who demands what.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	DemandedBy []FloorDemand `json:"demandedBy,omitempty"`
+}
+
+// FloorDemand is what one object demands of a namespace.
+type FloorDemand struct {
+	// kind is the kind of the object.
+	// +kubebuilder:validation:Enum=ClusterPlacementPolicy;PlacementPolicy;Namespace
+	Kind string `json:"kind"`
+	// name is the object's name.
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// trustLevels are the levels it demands.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	TrustLevels []string `json:"trustLevels,omitempty"`
+	// minSites is the number of sites it demands. 0: none.
+	// +optional
+	MinSites int32 `json:"minSites,omitempty"`
+}
+
+// PlacementFloorList is a list of PlacementFloor.
+//
+// +kubebuilder:object:root=true
+type PlacementFloorList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []PlacementFloor `json:"items"`
+}

@@ -1,0 +1,190 @@
+package fence
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/internal/policy"
+)
+
+// Names of the admission policies. A binding has the name of its policy, followed by what it binds it to.
+const (
+	Pods                = "terroir-pods"
+	AnnotatedPods       = "terroir-annotated-pods"
+	Bindings            = "terroir-bindings"
+	Workloads           = "terroir-workloads"
+	AnnotatedWorkloads  = "terroir-annotated-workloads"
+	Namespaces          = "terroir-namespaces"
+	AnnotatedNamespaces = "terroir-annotated-namespaces"
+)
+
+// ManagedByLabel marks every object of the fence, so that what is no longer wanted can be found.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "terroir"
+)
+
+// Governing is a cluster policy, as far as the fence reads it.
+type Governing struct {
+	Name     string
+	Selector metav1.LabelSelector
+}
+
+// Options are what the fence depends on.
+type Options struct {
+	Settings placement.Settings
+	// Exempt are the namespaces, by literal name, that no policy governs.
+	Exempt []string
+	// Governing are the enforcing cluster policies.
+	Governing []Governing
+	// Mutating tells that the API server serves MutatingAdmissionPolicy (1.36 and later).
+	Mutating bool
+}
+
+// podConditions decide whether a policy about pods looks at a pod at all: in governed namespaces, and elsewhere.
+func podConditions(governed bool) []admissionregistrationv1.MatchCondition {
+	if governed {
+		return []admissionregistrationv1.MatchCondition{notMirror}
+	}
+	return []admissionregistrationv1.MatchCondition{owesSomething, notMirror}
+}
+
+// Objects gives every object of the fence, in the order in which they are best created: what judges before what shapes.
+func Objects(o Options) []runtime.Object {
+	objects := validating(o)
+	if o.Mutating {
+		objects = append(objects, mutating(o)...)
+	}
+	return objects
+}
+
+const keysOf = `.map(k, k).exists(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
+
+// Conditions under which a policy looks at an object at all. They are the API server's cheapest way to pass by.
+var (
+	owesSomething = admissionregistrationv1.MatchCondition{
+		Name: "owes-something",
+		Expression: `(object != null && object.metadata.?annotations.orValue({})` + keysOf + `)
+  || (oldObject != null && (oldObject.metadata.?annotations.orValue({})` + keysOf + ` || 'terroir.dev/workload' in oldObject.metadata.?labels.orValue({})))`,
+	}
+	notMirror = admissionregistrationv1.MatchCondition{
+		Name: "not-a-mirror-pod",
+		Expression: `!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
+  && object.spec.?nodeName.orValue('') != '' && request.userInfo.username == 'system:node:' + object.spec.nodeName)`,
+	}
+	workloadConcerned = admissionregistrationv1.MatchCondition{
+		Name: "concerned",
+		Expression: `object.metadata.?annotations.orValue({})` + keysOf + `
+  || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + keysOf + `)
+  || (request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})` + keysOf + `
+  || (request.kind.kind == 'DaemonSet' && object.spec.template.spec.?nodeSelector.orValue({}).map(k, k).exists(k, k.startsWith('held.terroir.node-restriction.kubernetes.io/')))`,
+	}
+	annotated = admissionregistrationv1.MatchCondition{
+		Name:       "annotated",
+		Expression: `object.metadata.?annotations.orValue({})` + keysOf,
+	}
+)
+
+func floorKind() *admissionregistrationv1.ParamKind {
+	return &admissionregistrationv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PlacementFloor"}
+}
+
+func configKind() *admissionregistrationv1.ParamKind {
+	return &admissionregistrationv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TerroirConfig"}
+}
+
+// param names one object. A reference without a namespace reads the request's own; what is not there denies.
+func param(name string) *admissionregistrationv1.ParamRef {
+	deny := admissionregistrationv1.DenyAction
+	return &admissionregistrationv1.ParamRef{Name: name, ParameterNotFoundAction: &deny}
+}
+
+// governed matches namespaces that are governed; exempt ones never are, whatever their labels say.
+func governed(exempt []string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{
+		MatchLabels:      map[string]string{v1alpha1.GovernedLabel: "true"},
+		MatchExpressions: []metav1.LabelSelectorRequirement{exceptExempt(exempt)},
+	}
+}
+
+// floor is the parameter of policies in governed namespaces; elsewhere they have none.
+func floor(governed bool) (*admissionregistrationv1.ParamKind, *admissionregistrationv1.ParamRef) {
+	if !governed {
+		return nil, nil
+	}
+	return floorKind(), param(v1alpha1.FloorName)
+}
+
+// where matches the namespaces that are governed, or all others.
+func where(isGoverned bool, exempt []string) *metav1.LabelSelector {
+	if isGoverned {
+		return governed(exempt)
+	}
+	return free()
+}
+
+// free matches all other namespaces.
+func free() *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: v1alpha1.GovernedLabel, Operator: metav1.LabelSelectorOpNotIn, Values: []string{"true"}},
+	}}
+}
+
+func exceptExempt(exempt []string) metav1.LabelSelectorRequirement {
+	names := append(policy.AlwaysExempt(), exempt...)
+	slices.Sort(names)
+	return metav1.LabelSelectorRequirement{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: slices.Compact(names)}
+}
+
+func rule(group, version string, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
+	return admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+		Operations: operations,
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{version}, Resources: resources},
+	}}
+}
+
+func match(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
+	return &admissionregistrationv1.MatchResources{ResourceRules: rules}
+}
+
+func workloadRules(operations ...admissionregistrationv1.OperationType) []admissionregistrationv1.NamedRuleWithOperations {
+	return []admissionregistrationv1.NamedRuleWithOperations{
+		rule("apps", "v1", []string{"daemonsets", "deployments", "statefulsets"}, operations...),
+		rule("batch", "v1", []string{"cronjobs", "jobs"}, operations...),
+	}
+}
+
+func meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Labels: map[string]string{ManagedByLabel: ManagedBy}}
+}
+
+func variables(of []placement.Variable) []admissionregistrationv1.Variable {
+	out := make([]admissionregistrationv1.Variable, len(of))
+	for i, v := range of {
+		out[i] = admissionregistrationv1.Variable{Name: v.Name, Expression: v.Expression}
+	}
+	return out
+}
+
+func sortedGoverning(governing []Governing) []Governing {
+	return slices.SortedFunc(slices.Values(governing), func(a, b Governing) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// shape concatenates the patches of all rules that have one into one expression.
+func shape() string {
+	var patches []string
+	for _, r := range placement.Rules() {
+		if r.Patch != "" {
+			patches = append(patches, r.Patch)
+		}
+	}
+	return strings.Join(patches, "\n+ ")
+}

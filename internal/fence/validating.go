@@ -1,0 +1,121 @@
+package fence
+
+import (
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
+)
+
+func validating(o Options) []runtime.Object {
+	return []runtime.Object{
+		podsPolicy(Pods, true, o),
+		validatingBinding(Pods, governed(o.Exempt), param(v1alpha1.FloorName)),
+		podsPolicy(AnnotatedPods, false, o),
+		validatingBinding(AnnotatedPods, free(), nil),
+		bindingsPolicy(o),
+		validatingBinding(Bindings, governed(o.Exempt), param(v1alpha1.ConfigName)),
+		workloadsPolicy(),
+		validatingBinding(Workloads, nil, nil),
+		namespacesPolicy(),
+		validatingBinding(Namespaces, nil, nil),
+	}
+}
+
+// podsPolicy proves pods at creation, and judges of their updates what changed.
+func podsPolicy(name string, governed bool, o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	var checks []placement.Validation
+	for _, r := range placement.Rules() {
+		checks = append(checks, when(`request.operation != 'CREATE'`, r.Validations(o.Settings))...)
+	}
+	checks = append(checks, when(`request.operation != 'UPDATE'`, placement.UpdateValidations())...)
+	kind, _ := floor(governed)
+	return validatingPolicy(name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		ParamKind:        kind,
+		MatchConstraints: match(rule("", "v1", []string{"pods"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
+		MatchConditions:  podConditions(governed),
+		Variables:        variables(placement.PodVariables(governed)),
+		Validations:      validations(checks),
+	})
+}
+
+// when limits checks to requests for which skip is false.
+func when(skip string, checks []placement.Validation) []placement.Validation {
+	limited := make([]placement.Validation, len(checks))
+	for i, c := range checks {
+		limited[i] = placement.Validation{Expression: skip + " || (" + c.Expression + ")", Message: c.Message}
+	}
+	return limited
+}
+
+func bindingsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	return validatingPolicy(Bindings, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		ParamKind:        configKind(),
+		MatchConstraints: match(rule("", "v1", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
+		Validations:      validations(placement.BindingValidations(o.Settings)),
+	})
+}
+
+// workloadsPolicy refuses annotations that mean nothing: a misspelt demand would be no demand.
+func workloadsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	const template = `(request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})`
+	checks := placement.AnnotationValidations("variables.own")
+	checks = append(checks, placement.AnnotationValidations("variables.template")...)
+	checks = when(`(oldObject != null && variables.own == oldObject.metadata.?annotations.orValue({}) && object.spec == oldObject.spec)`, checks)
+	checks = append(checks, placement.JobValidations()...)
+	return validatingPolicy(Workloads, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: match(workloadRules(admissionregistrationv1.Create, admissionregistrationv1.Update)...),
+		MatchConditions: []admissionregistrationv1.MatchCondition{{
+			Name: "annotated",
+			Expression: `object.metadata.?annotations.orValue({})` + keysOf + ` || ` + template + keysOf +
+				` || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + keysOf + `)`,
+		}},
+		Variables: []admissionregistrationv1.Variable{
+			{Name: "own", Expression: `object.metadata.?annotations.orValue({})`},
+			{Name: "template", Expression: template},
+		},
+		Validations: validations(checks),
+	})
+}
+
+func namespacesPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	unchanged := `(oldObject != null && variables.own == oldObject.metadata.?annotations.orValue({}))`
+	return validatingPolicy(Namespaces, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: match(rule("", "v1", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
+		MatchConditions:  []admissionregistrationv1.MatchCondition{annotated},
+		Variables:        []admissionregistrationv1.Variable{{Name: "own", Expression: `object.metadata.?annotations.orValue({})`}},
+		Validations:      validations(when(unchanged, placement.AnnotationValidations("variables.own"))),
+	})
+}
+
+func validatingPolicy(name string, spec admissionregistrationv1.ValidatingAdmissionPolicySpec) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	fail := admissionregistrationv1.Fail
+	spec.FailurePolicy = &fail
+	return &admissionregistrationv1.ValidatingAdmissionPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicy"},
+		ObjectMeta: meta(name), Spec: spec,
+	}
+}
+
+func validatingBinding(name string, namespaces *metav1.LabelSelector, param *admissionregistrationv1.ParamRef) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	return &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicyBinding"},
+		ObjectMeta: meta(name),
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: name, ParamRef: param,
+			MatchResources:    &admissionregistrationv1.MatchResources{NamespaceSelector: namespaces},
+			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+		},
+	}
+}
+
+func validations(of []placement.Validation) []admissionregistrationv1.Validation {
+	forbidden := metav1.StatusReasonForbidden
+	out := make([]admissionregistrationv1.Validation, len(of))
+	for i, v := range of {
+		out[i] = admissionregistrationv1.Validation{Expression: v.Expression, MessageExpression: "string(" + v.Message + ")", Message: "refused by Terroir", Reason: &forbidden}
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package placement
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
+)
+
+// Pod is the part of a pod that the rules read. It decodes from a Pod's JSON; what it does not name is passed over, which is
+// most of it: admission reads a few hundred bytes of a pod of thirteen thousand.
+type Pod struct {
+	Metadata Metadata `json:"metadata"`
+	Spec     Spec     `json:"spec"`
+}
+
+// Metadata is the part of a pod's metadata that the rules read.
+type Metadata struct {
+	Name            string            `json:"name"`
+	GenerateName    string            `json:"generateName"`
+	Labels          map[string]string `json:"labels"`
+	Annotations     map[string]string `json:"annotations"`
+	OwnerReferences []Owner           `json:"ownerReferences"`
+}
+
+// Owner is the part of an owner reference that the rules read.
+type Owner struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	UID        string `json:"uid"`
+	Controller bool   `json:"controller"`
+}
+
+// Spec is the part of a pod's spec that the rules read.
+type Spec struct {
+	NodeName                  string                            `json:"nodeName"`
+	SchedulerName             string                            `json:"schedulerName"`
+	NodeSelector              map[string]string                 `json:"nodeSelector"`
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints"`
+}
+
+// PodOf reads a pod, or a template's pod, from the API's types.
+func PodOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) Pod {
+	p := Pod{
+		Metadata: Metadata{Name: meta.Name, GenerateName: meta.GenerateName, Labels: meta.Labels, Annotations: meta.Annotations},
+		Spec: Spec{
+			NodeName: spec.NodeName, SchedulerName: spec.SchedulerName,
+			NodeSelector: spec.NodeSelector, TopologySpreadConstraints: spec.TopologySpreadConstraints,
+		},
+	}
+	for _, o := range meta.OwnerReferences {
+		p.Metadata.OwnerReferences = append(p.Metadata.OwnerReferences, Owner{
+			APIVersion: o.APIVersion, Kind: o.Kind, UID: string(o.UID), Controller: o.Controller != nil && *o.Controller,
+		})
+	}
+	return p
+}
+
+// labelValue finds the longest beginning of a name that can be a label value: names may have 253 characters, label values 63.
+var labelValue = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?`)
+
+// controller is the owner that manages the pod, if any.
+func (p *Pod) controller() (Owner, bool) {
+	i := slices.IndexFunc(p.Metadata.OwnerReferences, func(o Owner) bool { return o.Controller })
+	if i < 0 {
+		return Owner{}, false
+	}
+	return p.Metadata.OwnerReferences[i], true
+}
+
+// spreads reports whether a spread is asked of pods like p: not of those that a DaemonSet or Job controls.
+func (p *Pod) spreads() bool {
+	o, _ := p.controller()
+	isDaemon := o.Kind == "DaemonSet" && o.APIVersion == "apps/v1"
+	isJob := o.Kind == "Job" && o.APIVersion == "batch/v1"
+	return !isDaemon && !isJob
+}
+
+// Mirror reports whether the pod is a kubelet's mirror of a static pod, created by that kubelet itself. It cannot be
+// stopped here: the kubelet runs it whatever the API server says.
+func (p *Pod) Mirror(user string) bool {
+	_, annotated := p.Metadata.Annotations[corev1.MirrorPodAnnotationKey]
+	return annotated && p.Spec.NodeName != "" && user == "system:node:"+p.Spec.NodeName
+}
+
+// Owed tightens what a namespace owes by what the pod's own annotations demand.
+func (p *Pod) Owed(set *policy.Set, namespace policy.Obligation, source policy.Source) policy.Obligation {
+	return set.AddAnnotations(namespace, source, p.Metadata.Annotations)
+}
+
+func heldKey(level string) string { return v1alpha1.HeldLabelPrefix + level }
+func openKey(level string) string { return v1alpha1.OpenLabelPrefix + level }
+
+// celPod are the variables that every rule about pods may use. They mirror the methods above and package policy's merging.
+// The variable floor, which comes before them, is the spec of the namespace's PlacementFloor, see [FloorVariable].
+var celPod = []Variable{
+	{"annotations", `object.metadata.?annotations.orValue({})`},
+	{"labels", `object.metadata.?labels.orValue({})`},
+	{"controllers", `object.metadata.?ownerReferences.orValue([]).filter(o, o.?controller.orValue(false))`},
+	{"ownKeys", `variables.annotations.map(k, k).filter(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`},
+	{"asked", `['terroir.dev/trust-level', 'inherited.terroir.dev/trust-level'].filter(k, k in variables.annotations)
+  .map(k, string(variables.annotations[k]).split(',').map(l, l.trim()))
+  .filter(ls, ls.size() <= ` + strconv.Itoa(policy.MaxLevels) + ` && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`},
+	{"askedSites", `['terroir.dev/min-sites', 'inherited.terroir.dev/min-sites']
+  .filter(k, k in variables.annotations && string(variables.annotations[k]).matches('` + policy.SitesPattern + `'))
+  .map(k, int(string(variables.annotations[k])))`},
+	{"levels", `(variables.floor.?trustLevels.orValue([]).map(l, string(l)) + variables.asked.map(l, string(l))).distinct().sort()`},
+	{"minSites", `([int(variables.floor.?minSites.orValue(0))] + variables.askedSites).max()`},
+	{"maxSkew", `int(variables.floor.?maxSkew.orValue(0)) > 0 ? int(variables.floor.maxSkew) : 1`},
+	{"spreads", `variables.minSites > 0 && !variables.controllers.exists(o,
+  (o.kind == 'DaemonSet' && o.apiVersion == 'apps/v1') || (o.kind == 'Job' && o.apiVersion == 'batch/v1'))`},
+	{"demanders", `variables.floor.?demandedBy.orValue([]).map(d, string(d.kind) + '/' + string(d.name))
+  + (variables.asked.size() > 0 || variables.askedSites.size() > 0 ? ['annotation'] : [])`},
+	{"selector", `object.spec.?nodeSelector.orValue({})`},
+	{"constraints", `object.spec.?topologySpreadConstraints.orValue([])`},
+}
+
+// FloorVariable is what CEL expressions read what the namespace owes from: the spec of the PlacementFloor that is the policy's
+// parameter or, where a policy has no parameter and annotations are all that is owed, nothing. Policies for namespaces that are
+// not governed have no parameter, so that a missing floor, or even a missing CustomResourceDefinition, cannot stop anything there.
+func FloorVariable(governed bool) Variable {
+	if governed {
+		return Variable{"floor", `params.spec`}
+	}
+	return Variable{"floor", `dyn({})`}
+}

@@ -1,0 +1,54 @@
+package placement
+
+import (
+	"fmt"
+
+	"github.com/terroir-dev/terroir/internal/policy"
+)
+
+// Law: every annotation under Terroir's prefixes is known and parses.
+//
+// Reads the annotations. Denies an unknown key, a list of levels that is none, a number of sites that is none. Ignores
+// terroir.dev/placement, which is ours and for people. Without this law a misspelt demand would be no demand.
+//
+// In Go, reading the annotations is [policy.ParseAnnotations]; what it found wrong stands among the obligation's problems,
+// together with levels that do not exist, which CEL cannot know of a pod's own annotation: such a pod matches no node.
+func ruleAnnotations() Rule {
+	return Rule{
+		Name:     "annotations",
+		Template: true,
+		Judge: func(c Case) []Denial {
+			denials := make([]Denial, 0, len(c.Owed.Problems))
+			for _, p := range c.Owed.Problems {
+				denials = append(denials, Denial{Rule: "annotations", Field: "metadata.annotations", Message: p.Message})
+			}
+			return denials
+		},
+		Validations: func(Settings) []Validation { return AnnotationValidations("variables.annotations") },
+	}
+}
+
+// AnnotationValidations are the CEL checks of a map of annotations, given as a CEL expression.
+func AnnotationValidations(annotations string) []Validation {
+	keys := annotations + `.map(k, k).filter(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
+	unknown := keys + `.filter(k, !(k in ` + quoteList(policy.Annotations()) + `))`
+	levels := keys + `.filter(k, k.endsWith('/trust-level') && !(string(` + annotations + `[k]).split(',').size() <= ` + fmt.Sprint(policy.MaxLevels) +
+		` && string(` + annotations + `[k]).split(',').all(l, l.trim().matches('` + policy.LevelPattern + `'))))`
+	sites := keys + `.filter(k, k.endsWith('/min-sites') && !string(` + annotations + `[k]).matches('` + policy.SitesPattern + `'))`
+	return []Validation{
+		{unknown + `.size() == 0`, `'annotation ' + ` + unknown + `.sort()[0] + ' is unknown; there is terroir.dev/min-sites, terroir.dev/trust-level'`},
+		{levels + `.size() == 0`, `'annotation ' + ` + levels + `.sort()[0] + ' must name at most ` + fmt.Sprint(policy.MaxLevels) + ` trust levels, separated by commas, such as "secnumcloud"'`},
+		{sites + `.size() == 0`, `'annotation ' + ` + sites + `.sort()[0] + ' must be a number of sites from 1 to 64, in quotes, such as "3"'`},
+	}
+}
+
+func quoteList(words []string) string {
+	list := "["
+	for i, w := range words {
+		if i > 0 {
+			list += ", "
+		}
+		list += "'" + w + "'"
+	}
+	return list + "]"
+}

@@ -1,0 +1,91 @@
+package placement
+
+import (
+	"fmt"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+)
+
+// Law: the pods of one workload are counted together, and no others with them.
+//
+// Reads the label terroir.dev/workload: it is the UID of the pod's controller; a bare pod's own name. Denies another value, since
+// the spread constraints count by it. A pod that is created by generateName has no name yet when it is shaped: then
+// the beginning of its name stands for it. Names too long for a label value count by as much of them as fits.
+func ruleWorkload() Rule {
+	return Rule{
+		Name: "workload",
+		Judge: func(c Case) []Denial {
+			if len(c.Owed.Levels) == 0 || c.Pod.workloadLabelRight() {
+				return nil
+			}
+			return []Denial{{Rule: "workload", Field: "metadata.labels[terroir.dev/workload]", Message: fmt.Sprintf(
+				"label %s is %q, but must be %q so that the spread counts this workload's pods and no others; leave it to Terroir",
+				v1alpha1.WorkloadLabel, c.Pod.Metadata.Labels[v1alpha1.WorkloadLabel], c.Pod.workload())}}
+		},
+		Patches: func(c Case) []Patch {
+			if c.Pod.workloadLabelRight() {
+				return nil
+			}
+			return setKey("/metadata/labels", c.Pod.Metadata.Labels != nil, v1alpha1.WorkloadLabel, c.Pod.workload())
+		},
+		Variables: []Variable{
+			{"podName", `object.metadata.?name.orValue('')`},
+			{"workloads", `variables.controllers.size() > 0 ? [string(variables.controllers[0].uid)] :
+  [variables.podName, object.metadata.?generateName.orValue('')].filter(n, n != '').map(n, n.find('` + labelValue.String() + `'))`},
+			{"workloadRight", `variables.labels[?'terroir.dev/workload'].orValue('') in variables.workloads`},
+			{"workload", `variables.workloadRight ? string(variables.labels['terroir.dev/workload']) : (variables.workloads + [''])[0]`},
+		},
+		Validations: func(Settings) []Validation {
+			return []Validation{{
+				`variables.levels.size() == 0 || variables.workloadRight`,
+				`'label terroir.dev/workload must be ' + variables.workload + ' so that the spread counts the pods of this workload and no others; leave it to Terroir'`,
+			}}
+		},
+		Patch: `(variables.levels.size() == 0 || variables.workloadRight ? [] :
+  (has(object.metadata.labels) ? [] : [JSONPatch{op: 'add', path: '/metadata/labels', value: {}}])
+  + [JSONPatch{op: 'add', path: '/metadata/labels/terroir.dev~1workload', value: variables.workload}])`,
+	}
+}
+
+// workloads are the values that the workload label may have, the preferred one first.
+func (p *Pod) workloads() []string {
+	if o, ok := p.controller(); ok {
+		return []string{o.UID}
+	}
+	var values []string
+	for _, name := range []string{p.Metadata.Name, p.Metadata.GenerateName} {
+		if name != "" {
+			values = append(values, labelValue.FindString(name))
+		}
+	}
+	return values
+}
+
+func (p *Pod) workloadLabelRight() bool {
+	for _, v := range p.workloads() {
+		if got, ok := p.Metadata.Labels[v1alpha1.WorkloadLabel]; ok && got == v {
+			return true
+		}
+	}
+	return false
+}
+
+// workload is the value by which the pod is counted.
+func (p *Pod) workload() string {
+	if p.workloadLabelRight() {
+		return p.Metadata.Labels[v1alpha1.WorkloadLabel]
+	}
+	if values := p.workloads(); len(values) > 0 {
+		return values[0]
+	}
+	return "" // neither controller nor name: the API server refuses such a pod
+}
+
+// setKey adds a key to a map that may not be there yet.
+func setKey(parent string, exists bool, key, value string) []Patch {
+	set := Patch{Op: "add", Path: pathTo(parent, key), Value: value}
+	if exists {
+		return []Patch{set}
+	}
+	return []Patch{{Op: "add", Path: parent, Value: map[string]string{}}, set}
+}

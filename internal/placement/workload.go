@@ -1,0 +1,183 @@
+package placement
+
+import (
+	"slices"
+	"strings"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
+)
+
+// Law: what is written on a workload reaches its pods, and a DaemonSet asks only for nodes where its pods may be.
+//
+// Reads the annotations of a workload and of its template. An annotation terroir.dev/<name> of the workload is mirrored
+// into the template as inherited.terroir.dev/<name>, and the mirror is removed with its source. The template of a DaemonSet gets
+// the nodeSelector entry held.…/<level> for each level owed, since its controller chooses nodes by the template and would
+// otherwise create pods that hang Pending elsewhere; entries of levels no longer owed are removed. Ignores
+// ReplicaSets: whoever changes those causes rollouts without end. A Job's template is immutable: it is mirrored when the Job is created.
+
+// Workload is the part of a workload that the law reads.
+type Workload struct {
+	// Kind is Deployment, StatefulSet, DaemonSet, Job or CronJob.
+	Kind        string
+	Annotations map[string]string
+	Template    WorkloadTemplate
+}
+
+// WorkloadTemplate is the part of a pod template that the law reads.
+type WorkloadTemplate struct {
+	HasMetadata  bool
+	Annotations  map[string]string
+	NodeSelector map[string]string
+}
+
+// mirrored are the names under terroir.dev/ that are mirrored into templates.
+func mirrored() []string { return []string{"min-sites", "trust-level"} }
+
+// ShapeWorkload gives a workload's template what the law asks. before is nil when the workload is being created; namespace is
+// what every pod of its namespace owes.
+func ShapeWorkload(w Workload, before *Workload, namespace policy.Obligation) []Patch {
+	set, drop := w.mirrors(before)
+	patches := w.annotationPatches(set, drop)
+	if w.Kind == "DaemonSet" {
+		patches = append(patches, w.selectorPatches(w.levels(drop, namespace))...)
+	}
+	return patches
+}
+
+// mirrors are the names whose mirror must be set, and those whose mirror goes with its source.
+func (w Workload) mirrors(before *Workload) (set, drop []string) {
+	for _, name := range mirrored() {
+		source, has := w.Annotations[v1alpha1.AnnotationPrefix+name]
+		mirror, isMirrored := w.Template.Annotations[v1alpha1.InheritedPrefix+name]
+		fixed := w.Kind == "Job" && before != nil
+		switch {
+		case fixed:
+		case has && (!isMirrored || mirror != source):
+			set = append(set, name)
+		case !has && isMirrored && before != nil && hasKey(before.Annotations, v1alpha1.AnnotationPrefix+name):
+			drop = append(drop, name)
+		}
+	}
+	return set, drop
+}
+
+func hasKey(m map[string]string, key string) bool {
+	_, has := m[key]
+	return has
+}
+
+// levels are the levels that the workload's pods will owe.
+func (w Workload) levels(dropped []string, namespace policy.Obligation) []string {
+	annotations := map[string]string{}
+	for key, value := range w.Template.Annotations {
+		if name, isMirror := strings.CutPrefix(key, v1alpha1.InheritedPrefix); !isMirror || !slices.Contains(dropped, name) {
+			annotations[key] = value
+		}
+	}
+	owed := namespace
+	for _, on := range []map[string]string{w.Annotations, annotations} {
+		demand, _ := policy.ParseAnnotations(policy.Source{Kind: w.Kind}, on) // what does not parse is refused by the rule on annotations
+		owed = owed.With(demand)
+	}
+	return owed.Levels
+}
+
+func (w Workload) templatePath() string {
+	if w.Kind == "CronJob" {
+		return "/spec/jobTemplate/spec/template"
+	}
+	return "/spec/template"
+}
+
+func (w Workload) annotationPatches(set, drop []string) []Patch {
+	var patches []Patch
+	path := w.templatePath() + "/metadata"
+	if len(set) > 0 && !w.Template.HasMetadata {
+		patches = append(patches, Patch{Op: "add", Path: path, Value: map[string]string{}})
+	}
+	path += "/annotations"
+	exists := w.Template.Annotations != nil
+	for _, name := range set {
+		patches = append(patches, setKey(path, exists, v1alpha1.InheritedPrefix+name, w.Annotations[v1alpha1.AnnotationPrefix+name])...)
+		exists = true
+	}
+	for _, name := range drop {
+		patches = append(patches, Patch{Op: "remove", Path: pathTo(path, v1alpha1.InheritedPrefix+name)})
+	}
+	return patches
+}
+
+func (w Workload) selectorPatches(levels []string) []Patch {
+	var patches []Patch
+	path := w.templatePath() + "/spec/nodeSelector"
+	for _, key := range w.staleHeld(levels) {
+		patches = append(patches, Patch{Op: "remove", Path: pathTo(path, key)})
+	}
+	exists := w.Template.NodeSelector != nil
+	for _, level := range levels {
+		if w.Template.NodeSelector[heldKey(level)] != "true" {
+			patches = append(patches, setKey(path, exists, heldKey(level), "true")...)
+			exists = true
+		}
+	}
+	return patches
+}
+
+// staleHeld are the held entries of the template for levels that are not owed.
+func (w Workload) staleHeld(levels []string) []string {
+	var stale []string
+	for key := range w.Template.NodeSelector {
+		level, ours := strings.CutPrefix(key, v1alpha1.HeldLabelPrefix)
+		if ours && !slices.Contains(levels, level) {
+			stale = append(stale, key)
+		}
+	}
+	slices.Sort(stale)
+	return stale
+}
+
+// WorkloadVariables and WorkloadPatch are [ShapeWorkload] in CEL. They use the variable floor, see [FloorVariable].
+func WorkloadVariables(governed bool) []Variable {
+	return []Variable{
+		FloorVariable(governed),
+		{"template", `request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template`},
+		{"path", `request.kind.kind == 'CronJob' ? '/spec/jobTemplate/spec/template' : '/spec/template'`},
+		{"own", `object.metadata.?annotations.orValue({})`},
+		{"was", `oldObject == null ? {} : oldObject.metadata.?annotations.orValue({})`},
+		{"mirrors", `variables.template.?metadata.annotations.orValue({})`},
+		{"names", `request.kind.kind == 'Job' && oldObject != null ? [] : ['min-sites', 'trust-level']`},
+		{"set", `variables.names.filter(n, ('terroir.dev/' + n) in variables.own
+  && variables.mirrors[?'inherited.terroir.dev/' + n] != optional.of(variables.own['terroir.dev/' + n]))`},
+		{"drop", `variables.names.filter(n, !(('terroir.dev/' + n) in variables.own) && ('terroir.dev/' + n) in variables.was
+  && ('inherited.terroir.dev/' + n) in variables.mirrors)`},
+		{"asked", `([variables.own[?'terroir.dev/trust-level'], variables.own[?'inherited.terroir.dev/trust-level'], variables.mirrors[?'terroir.dev/trust-level'],
+  'trust-level' in variables.drop ? optional.none() : variables.mirrors[?'inherited.terroir.dev/trust-level']])
+  .filter(o, o.hasValue()).map(o, string(o.value()).split(',').map(l, l.trim())).filter(ls, ls.size() <= 8 && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`},
+		{"levels", `request.kind.kind != 'DaemonSet' ? [] :
+  (variables.floor.?trustLevels.orValue([]).map(l, string(l)) + variables.asked.map(l, string(l))).distinct().sort()`},
+		{"selector", `variables.template.spec.?nodeSelector.orValue({})`},
+		{"staleHeld", `request.kind.kind != 'DaemonSet' ? [] : variables.selector.map(k, k).filter(k, k.startsWith('held.terroir.node-restriction.kubernetes.io/')
+  && !variables.levels.exists(l, k == 'held.terroir.node-restriction.kubernetes.io/' + l)).map(k, string(k)).sort()`},
+		{"lackingHeld", `variables.levels.filter(l, variables.selector[?'held.terroir.node-restriction.kubernetes.io/' + l].orValue('') != 'true')`},
+	}
+}
+
+// WorkloadPatch is a CEL expression of type list of JSONPatch.
+const WorkloadPatch = `(variables.set.size() == 0 || has(variables.template.metadata) ? [] : [JSONPatch{op: 'add', path: variables.path + '/metadata', value: {}}])
+  + (variables.set.size() == 0 || has(variables.template.metadata.annotations) ? [] : [JSONPatch{op: 'add', path: variables.path + '/metadata/annotations', value: {}}])
+  + variables.set.map(n, JSONPatch{op: 'add', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n, value: variables.own['terroir.dev/' + n]})
+  + variables.drop.map(n, JSONPatch{op: 'remove', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n})
+  + variables.staleHeld.map(k, JSONPatch{op: 'remove', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey(k)})
+  + (variables.lackingHeld.size() == 0 || has(variables.template.spec.nodeSelector) ? [] : [JSONPatch{op: 'add', path: variables.path + '/spec/nodeSelector', value: {}}])
+  + variables.lackingHeld.map(l, JSONPatch{op: 'add', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey('held.terroir.node-restriction.kubernetes.io/' + l), value: 'true'})`
+
+// JobValidations refuse, in CEL, what could not take effect: a Job's template is immutable, and so the mirror in it.
+func JobValidations() []Validation {
+	const own = `.metadata.?annotations.orValue({}).map(k, k).filter(k, k.startsWith('terroir.dev/'))`
+	return []Validation{{
+		`request.kind.kind != 'Job' || oldObject == null || (object` + own + `.size() == oldObject` + own + `.size()
+  && object` + own + `.all(k, oldObject.metadata.?annotations.orValue({})[?k] == optional.of(object.metadata.annotations[k])))`,
+		`'the annotations of a Job under terroir.dev/ cannot change: its pods are made from a template that is fixed; create a new Job'`,
+	}}
+}

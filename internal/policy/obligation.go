@@ -1,0 +1,149 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+)
+
+// Source is an object that demands something.
+type Source struct {
+	// Kind is ClusterPlacementPolicy, PlacementPolicy, Namespace, or the kind of the workload or pod.
+	Kind string
+	// Namespace is empty for cluster-scoped objects.
+	Namespace string
+	Name      string
+}
+
+// String gives the source as Kind/name or Kind/namespace/name.
+func (s Source) String() string {
+	if s.Namespace == "" {
+		return s.Kind + "/" + s.Name
+	}
+	return s.Kind + "/" + s.Namespace + "/" + s.Name
+}
+
+// Demand is what one source demands.
+type Demand struct {
+	Source
+	// Levels are names of TrustLevels, sorted, without duplicates.
+	Levels []string
+	// MinSites is over how many sites at least pods are spread. 0: no spread is demanded.
+	MinSites int32
+	// MaxSkew is by how many pods the fullest site may exceed the emptiest. 0: the source does not say; then 1.
+	MaxSkew int32
+	// TooFewReplicas is what follows when a workload has fewer replicas than MinSites. Empty: the source does not say.
+	TooFewReplicas v1alpha1.TooFewReplicas
+}
+
+// Demands reports whether d asks for anything at all.
+func (d Demand) Demands() bool { return len(d.Levels) > 0 || d.MinSites > 0 }
+
+// Problem is something about a demand that cannot be honoured. Pods that owe it are refused.
+type Problem struct {
+	Source Source
+	// Message says what is wrong and what would be right.
+	Message string
+}
+
+// Obligation is all that a workload owes, merged, with its provenance.
+type Obligation struct {
+	// Levels are the TrustLevels owed, sorted, without duplicates.
+	Levels []string
+	// MinSites is over how many sites at least pods are spread. 0: no spread is owed.
+	MinSites int32
+	// MaxSkew is by how many pods the fullest site may exceed the emptiest. 0: nobody says; [Obligation.Skew] has the default.
+	MaxSkew int32
+	// TooFewReplicas is what follows when a workload has fewer replicas than MinSites. Empty where no spread is owed.
+	TooFewReplicas v1alpha1.TooFewReplicas
+	// Demands say who asked for what, in the order in which they were merged.
+	Demands []Demand
+	// Missing are those of the Levels that do not exist, sorted.
+	Missing []string
+	// Problems are why nothing can satisfy the obligation. While there is one, pods are refused.
+	Problems []Problem
+}
+
+// Owes reports whether anything is owed. An obligation with problems owes: it refuses.
+func (o Obligation) Owes() bool {
+	return len(o.Levels) > 0 || o.MinSites > 0 || len(o.Problems) > 0
+}
+
+// With returns the obligation tightened by d.
+func (o Obligation) With(d Demand) Obligation {
+	if !d.Demands() {
+		return o
+	}
+	o.Levels = union(o.Levels, d.Levels)
+	o.Demands = append(slices.Clone(o.Demands), d)
+	if d.MinSites > 0 {
+		o.MaxSkew = stricterSkew(o.MaxSkew, d.MaxSkew)
+		o.MinSites = max(o.MinSites, d.MinSites)
+		o.TooFewReplicas = stricterReplicas(o.TooFewReplicas, d.TooFewReplicas)
+	}
+	return o
+}
+
+// Refusing returns the obligation with further problems.
+func (o Obligation) Refusing(problems ...Problem) Obligation {
+	o.Problems = append(slices.Clone(o.Problems), problems...)
+	return o
+}
+
+// Skew is by how many pods the fullest site may exceed the emptiest where a spread is owed: what the strictest source says, or 1.
+func (o Obligation) Skew() int32 { return max(o.MaxSkew, 1) }
+
+// DemandedBy names who demands level, or who demands a spread if level is empty, sorted by when they were merged.
+func (o Obligation) DemandedBy(level string) []Source {
+	var by []Source
+	for _, d := range o.Demands {
+		if level == "" && d.MinSites > 0 || level != "" && slices.Contains(d.Levels, level) {
+			by = append(by, d.Source)
+		}
+	}
+	return by
+}
+
+// Provenance names who demands level (or a spread, if level is empty) in words.
+func (o Obligation) Provenance(level string) string {
+	by := o.DemandedBy(level)
+	if len(by) == 0 {
+		return "nobody"
+	}
+	names := make([]string, len(by))
+	for i, s := range by {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+func union(a, b []string) []string {
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// stricterSkew merges skews, of which 0 means unsaid.
+func stricterSkew(owed, demanded int32) int32 {
+	if owed == 0 || demanded == 0 {
+		return max(owed, demanded)
+	}
+	return min(owed, demanded)
+}
+
+func stricterReplicas(owed, demanded v1alpha1.TooFewReplicas) v1alpha1.TooFewReplicas {
+	if demanded == "" {
+		demanded = v1alpha1.TooFewReplicasWarn
+	}
+	order := []v1alpha1.TooFewReplicas{"", v1alpha1.TooFewReplicasIgnore, v1alpha1.TooFewReplicasWarn, v1alpha1.TooFewReplicasDeny}
+	if slices.Index(order, owed) > slices.Index(order, demanded) {
+		return owed
+	}
+	return demanded
+}
+
+func missingLevel(s Source, level string, known []string) Problem {
+	return Problem{Source: s, Message: fmt.Sprintf("%s requires trust level %q, which does not exist%s", s, level, whatExists(level, known))}
+}

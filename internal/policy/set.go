@@ -1,0 +1,178 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+)
+
+// Objects are what a Set is made of.
+type Objects struct {
+	ClusterPolicies []v1alpha1.ClusterPlacementPolicy
+	Policies        []v1alpha1.PlacementPolicy
+	// Levels are the names of the TrustLevels that exist.
+	Levels []string
+	// ExemptNamespaces are namespaces that no policy governs, besides [AlwaysExempt].
+	ExemptNamespaces []string
+}
+
+// AlwaysExempt are the namespaces that no policy governs, by literal name: a cluster must be able to start, and Terroir with it.
+func AlwaysExempt() []string {
+	return []string{metav1.NamespaceSystem, "kube-node-lease", metav1.NamespacePublic, v1alpha1.SystemNamespace}
+}
+
+// Namespace is what policies can know of a namespace.
+type Namespace struct {
+	Name        string
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+// Policy is one policy, compiled.
+type Policy struct {
+	Demand
+	Enforcement v1alpha1.Enforcement
+
+	selector labels.Selector // nil for namespaced policies
+}
+
+// Set is all policies of a cluster, compiled. It is immutable.
+type Set struct {
+	cluster    []Policy
+	namespaced map[string][]Policy
+	levels     []string
+	exempt     map[string]bool
+	problems   map[Source][]Problem
+}
+
+// Compile never fails. What is wrong with a policy is found with [Set.ProblemsOf].
+func Compile(objects Objects) *Set {
+	s := &Set{
+		namespaced: map[string][]Policy{},
+		levels:     union(nil, objects.Levels),
+		exempt:     map[string]bool{},
+		problems:   map[Source][]Problem{},
+	}
+	for _, name := range append(AlwaysExempt(), objects.ExemptNamespaces...) {
+		s.exempt[name] = true
+	}
+	for i := range objects.ClusterPolicies {
+		s.addCluster(&objects.ClusterPolicies[i])
+	}
+	for i := range objects.Policies {
+		s.addNamespaced(&objects.Policies[i])
+	}
+	byName := func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) }
+	slices.SortFunc(s.cluster, byName)
+	for _, policies := range s.namespaced {
+		slices.SortFunc(policies, byName)
+	}
+	return s
+}
+
+func (s *Set) addCluster(p *v1alpha1.ClusterPlacementPolicy) {
+	source := Source{Kind: "ClusterPlacementPolicy", Name: p.Name}
+	selector, err := metav1.LabelSelectorAsSelector(&p.Spec.NamespaceSelector)
+	if err != nil || selector.Empty() {
+		// Nobody can say whom such a policy was meant for. The schema does not admit one; its status says so if there is one.
+		s.problem(Problem{Source: source, Message: fmt.Sprintf("%s: spec.namespaceSelector selects nothing: give at least one label", source)})
+		return
+	}
+	s.cluster = append(s.cluster, Policy{Demand: s.demand(source, &p.Spec.PlacementDemand), Enforcement: p.Spec.Enforcement, selector: selector})
+}
+
+func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {
+	source := Source{Kind: "PlacementPolicy", Namespace: p.Namespace, Name: p.Name}
+	compiled := Policy{Demand: s.demand(source, &p.Spec.PlacementDemand), Enforcement: p.Spec.Enforcement}
+	s.namespaced[p.Namespace] = append(s.namespaced[p.Namespace], compiled)
+}
+
+func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
+	out := Demand{Source: source}
+	for _, level := range d.TrustLevels {
+		out.Levels = append(out.Levels, string(level))
+		if !s.Exists(string(level)) {
+			s.problem(missingLevel(source, string(level), s.levels))
+		}
+	}
+	out.Levels = union(nil, out.Levels)
+	if d.Spread != nil {
+		out.MinSites, out.MaxSkew, out.TooFewReplicas = d.Spread.MinSites, d.Spread.MaxSkew, d.Spread.TooFewReplicas
+	}
+	return out
+}
+
+func (s *Set) problem(p Problem) { s.problems[p.Source] = append(s.problems[p.Source], p) }
+
+// Exists reports whether a TrustLevel of that name exists.
+func (s *Set) Exists(level string) bool {
+	_, found := slices.BinarySearch(s.levels, level)
+	return found
+}
+
+// ProblemsOf returns what is wrong with a policy.
+func (s *Set) ProblemsOf(source Source) []Problem { return s.problems[source] }
+
+// Exempt reports whether no policy governs the namespace of that name.
+func (s *Set) Exempt(namespace string) bool { return s.exempt[namespace] }
+
+// Concerning returns the policies, of any enforcement, that concern a namespace: cluster policies by name, then namespaced ones.
+func (s *Set) Concerning(ns Namespace) []Policy {
+	if s.Exempt(ns.Name) {
+		return nil
+	}
+	var concerning []Policy
+	for _, p := range s.cluster {
+		if p.selector.Matches(labels.Set(ns.Labels)) {
+			concerning = append(concerning, p)
+		}
+	}
+	return append(concerning, s.namespaced[ns.Name]...)
+}
+
+// All returns every policy that compiled.
+func (s *Set) All() []Policy {
+	all := slices.Clone(s.cluster)
+	for _, policies := range s.namespaced {
+		all = append(all, policies...)
+	}
+	slices.SortFunc(all, func(a, b Policy) int { return cmp.Compare(a.String(), b.String()) })
+	return all
+}
+
+// Namespace returns what every pod of a namespace owes: what enforcing policies and the namespace's own annotations demand.
+func (s *Set) Namespace(ns Namespace) Obligation {
+	var owed Obligation
+	if s.Exempt(ns.Name) {
+		return owed
+	}
+	for _, p := range s.Concerning(ns) {
+		if p.Enforcement == v1alpha1.EnforcementEnforce {
+			owed = s.Add(owed, p.Demand)
+		}
+	}
+	return s.AddAnnotations(owed, Source{Kind: "Namespace", Name: ns.Name}, ns.Annotations)
+}
+
+// AddAnnotations tightens an obligation by what annotations demand in the name of source.
+func (s *Set) AddAnnotations(owed Obligation, source Source, annotations map[string]string) Obligation {
+	demand, problems := ParseAnnotations(source, annotations)
+	return s.Add(owed, demand).Refusing(problems...)
+}
+
+// Add tightens an obligation by a demand. Levels that do not exist become problems.
+func (s *Set) Add(owed Obligation, d Demand) Obligation {
+	owed = owed.With(d)
+	for _, level := range d.Levels {
+		if !s.Exists(level) {
+			owed.Missing = union(owed.Missing, []string{level})
+			owed = owed.Refusing(missingLevel(d.Source, level, s.levels))
+		}
+	}
+	return owed
+}
