@@ -92,6 +92,8 @@ type RevokingNode struct {
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=63
 	TrustLevels []string `json:"trustLevels"`
+	// until is when the entry lapses: by then no scheduler still thinks the node open.
+	Until metav1.Time `json:"until"`
 }
 
 // Fence says what the API server itself enforces.

@@ -140,3 +140,27 @@ func levels(t *testing.T) []v1alpha1.TrustLevel {
 func words(message string, all ...string) bool {
 	return !slices.ContainsFunc(all, func(word string) bool { return !strings.Contains(message, word) })
 }
+
+// asking makes a level from "framework level", named framework-level, without dots.
+func asking(t *testing.T, what string) v1alpha1.TrustLevel {
+	t.Helper()
+	framework, level, _ := strings.Cut(what, " ")
+	return decode[v1alpha1.TrustLevel](t, document{what, []byte(`
+metadata: {name: ` + strings.ReplaceAll(framework, ".", "-") + `-` + level + `}
+spec: {qualifications: [{anyOf: [{framework: ` + framework + `, levels: [` + level + `]}]}]}`)})
+}
+
+// granting makes a fictitious grant of "framework level" to STACKIT's Kubernetes in eu01.
+func granting(t *testing.T, what string) v1alpha1.Qualification {
+	t.Helper()
+	framework, level, _ := strings.Cut(what, " ")
+	return decode[v1alpha1.Qualification](t, document{what, []byte(`
+metadata: {name: fictitious-` + framework + `-` + level + `}
+spec:
+  framework: ` + framework + `
+  levels: [` + level + `]
+  subject: {provider: stackit, offer: ske, regions: [eu01]}
+  state: Granted
+  milestone: FICTITIOUS
+  validUntil: "2029-01-01T00:00:00Z"`)})
+}

@@ -22,7 +22,6 @@ import (
 
 // schema is one kind's schema as the API server would use it.
 type schema struct {
-	namespaced bool
 	structural *structuralschema.Structural
 	openAPI    validation.SchemaValidator
 	rules      *cel.Validator
@@ -59,7 +58,6 @@ func compileSchema(t *testing.T, definition *apiextensionsv1.CustomResourceDefin
 		t.Fatalf("validator of %s: %v", definition.Name, err)
 	}
 	return schema{
-		namespaced: definition.Spec.Scope == apiextensionsv1.NamespaceScoped,
 		structural: structural,
 		openAPI:    openAPI,
 		rules:      cel.NewValidator(structural, true, celconfig.PerCallLimit),

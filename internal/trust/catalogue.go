@@ -23,19 +23,20 @@ type Objects struct {
 // Catalogue is what the platform team states, resolved and checked. It does not change and may be used by many at once. The
 // zero value knows nothing and so recognises and satisfies nothing.
 type Catalogue struct {
-	frameworks     map[string]*framework
-	frameworkNames []string
-	providers      map[string]*provider
-	providerNames  []string
-	qualifications []*qualification // by name
+	frameworks       map[string]*framework
+	frameworkNames   []string
+	providers        map[string]*provider
+	providerNames    []string
+	qualifications   []*qualification // by name
 	qualificationsBy map[string]*qualification
-	granted    map[qualified][]*qualification // of one offer under one framework, by name
-	zones      []*zone                        // by name
-	zonesBy    map[string]*zone
-	zoneNames  []string
-	levels     []*level // by name
-	levelsBy   map[string]*level
-	levelNames []string
+	granted          map[qualified][]*qualification // of one offer under one framework, by name
+	zones            []*zone                        // by name
+	zonesBy          map[string]*zone
+	zoneNames        []string
+	zonesOf          map[*provider][]*zone // that name it
+	levels           []*level              // by name
+	levelsBy         map[string]*level
+	levelNames       []string
 
 	index        index
 	prefixOwners owners
@@ -53,7 +54,7 @@ type Catalogue struct {
 func Compile(o Objects) *Catalogue {
 	c := &Catalogue{
 		frameworks: map[string]*framework{}, providers: map[string]*provider{}, qualificationsBy: map[string]*qualification{},
-		granted: map[qualified][]*qualification{}, zonesBy: map[string]*zone{}, levelsBy: map[string]*level{},
+		granted: map[qualified][]*qualification{}, zonesBy: map[string]*zone{}, zonesOf: map[*provider][]*zone{}, levelsBy: map[string]*level{},
 		prefixOwners: owners{}, driverOwners: owners{}, regionOwners: owners{}, keyOwners: owners{},
 	}
 	c.compileFrameworks(o.Frameworks)
@@ -148,6 +149,7 @@ func (c *Catalogue) compileZones(list []v1alpha1.Zone) {
 		z.index = i
 		c.resolveZone(f, z)
 		c.zones, c.zoneNames, c.zonesBy[z.name], files[z] = append(c.zones, z), append(c.zoneNames, z.name), z, f
+		c.zonesOf[z.provider] = append(c.zonesOf[z.provider], z)
 	}
 	c.index = indexZones(c.zones)
 	c.noteOverlaps(files)
@@ -203,12 +205,17 @@ func (c *Catalogue) collectInstants() []time.Time {
 			found = q.appendAges(found, age, age)
 		}
 	}
-	slices.SortFunc(found, time.Time.Compare)
-	found = slices.Compact(found)
-	if len(found) > 0 && found[0].IsZero() {
-		found = found[1:]
+	return inOrder(found)
+}
+
+// inOrder sorts moments, each once, without the zero one.
+func inOrder(moments []time.Time) []time.Time {
+	slices.SortFunc(moments, time.Time.Compare)
+	moments = slices.CompactFunc(moments, time.Time.Equal)
+	if len(moments) > 0 && moments[0].IsZero() {
+		moments = moments[1:]
 	}
-	return found
+	return moments
 }
 
 // byName returns the objects in the order of their names, where they are. Should a name come twice, its namesakes keep their order.

@@ -40,7 +40,7 @@ func compareProblems(a, b Problem) int {
 type file struct {
 	kind, name string
 	problems   []Problem
-	broken     bool
+	rejections []Problem // those of the problems for which the object satisfies nothing
 }
 
 // note records a problem that only fails those who ask about the field, such as a reference to what does not exist.
@@ -51,15 +51,15 @@ func (f *file) note(field string, reason Reason, format string, args ...any) {
 // reject records a problem for which the whole object satisfies nothing.
 func (f *file) reject(field string, reason Reason, format string, args ...any) {
 	f.note(field, reason, format, args...)
-	f.broken = true
+	f.rejections = append(f.rejections, f.problems[len(f.problems)-1])
 }
 
-// flaw is the object's first problem in a few words, for whoever relied on the object; empty when the object is sound.
+// flaw says in a few words why the object satisfies nothing, for whoever relied on it; empty when the object is sound.
 func (f *file) flaw() string {
-	if !f.broken {
+	if len(f.rejections) == 0 {
 		return ""
 	}
-	first := slices.MinFunc(f.problems, compareProblems)
+	first := slices.MinFunc(f.rejections, compareProblems)
 	return first.Field + ": " + first.Message
 }
 

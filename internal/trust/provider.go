@@ -123,7 +123,7 @@ func compileTerms[T ~string](f *file, field string, list []T) []string {
 	if slices.Contains(list, "") {
 		f.reject(field, Malformed, "an empty name is no name")
 	}
-	return sorted(list)
+	return slices.DeleteFunc(sorted(list), func(s string) bool { return s == "" })
 }
 
 // compileExposures keeps the worse of two opinions on the same law. Without a basis, NotExposed is an opinion that nobody can check.

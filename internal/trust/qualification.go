@@ -22,7 +22,7 @@ type qualification struct {
 	state     v1alpha1.QualificationState
 	milestone string
 	// Moments; zero: not given.
-	from, until, periodFrom, periodTo, verified time.Time
+	from, until, periodTo, verified time.Time
 
 	flaw string
 }
@@ -44,7 +44,10 @@ func (c *Catalogue) compileQualification(f *file, o *v1alpha1.Qualification) *qu
 		from:       instant(s.ValidFrom), until: instant(s.ValidUntil), verified: instant(s.LastVerified),
 	}
 	if s.Period != nil {
-		q.periodFrom, q.periodTo = instant(&s.Period.From), instant(&s.Period.To)
+		q.periodTo = instant(&s.Period.To)
+		if !s.Period.From.Time.Before(q.periodTo) {
+			f.reject("spec.period.to", Malformed, "to must be after from")
+		}
 	}
 	q.check(f)
 	c.resolveFramework(f, q, string(s.Framework))
@@ -65,9 +68,6 @@ func (q *qualification) check(f *file) {
 	}
 	if !q.from.IsZero() && !q.until.IsZero() && !q.from.Before(q.until) {
 		f.reject("spec.validUntil", Malformed, "validUntil must be after validFrom")
-	}
-	if q.periodFrom != q.periodTo && !q.periodFrom.Before(q.periodTo) {
-		f.reject("spec.period.to", Malformed, "to must be after from")
 	}
 	if q.state == v1alpha1.QualificationGranted && q.until.IsZero() {
 		f.note("spec.validUntil", QualificationEndless, "a Granted qualification needs validUntil: one without an end would never stop counting")

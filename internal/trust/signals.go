@@ -52,12 +52,15 @@ func compileSignals(f *file, r *v1alpha1.ZoneRecognition) signals {
 	}
 	slices.Sort(s.uuids)
 	s.uuids = slices.Compact(s.uuids)
-	s.void = s.void || s.empty() || (len(r.ProviderIDPrefixes) > 0) != (len(s.prefixes) > 0) || (len(r.SystemUUIDs) > 0) != (len(s.uuids) > 0)
+	s.void = s.void || s.empty() || emptied(r.ProviderIDPrefixes, s.prefixes) || emptied(r.CSIDrivers, s.drivers) || emptied(r.SystemUUIDs, s.uuids)
 	if len(r.ProviderIDPrefixes)+len(r.Labels)+len(r.CSIDrivers)+len(r.SystemUUIDs) == 0 {
 		f.reject(field, Malformed, "at least one of providerIDPrefixes, labels, csiDrivers and systemUUIDs must be given: a zone without a signal would contain every node")
 	}
 	return s
 }
+
+// emptied says whether nothing usable is left of what was given. An empty list must not come to mean that nothing was asked.
+func emptied[T any](given []T, usable []string) bool { return len(given) > 0 && len(usable) == 0 }
 
 func (s *signals) empty() bool {
 	return len(s.prefixes)+len(s.labels)+len(s.drivers)+len(s.uuids) == 0
@@ -190,7 +193,7 @@ func compareProviderID(_ *Catalogue, z *zone, n *NodeFacts) (fit, func() string)
 }
 
 func compareLabels(_ *Catalogue, z *zone, n *NodeFacts) (fit, func() string) {
-	worst, words := fits, func() string(nil)
+	worst, words := fits, (func() string)(nil)
 	for _, want := range z.signals.labels {
 		value, shown := n.Labels[want.key]
 		switch {

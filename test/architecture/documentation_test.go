@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	fencedBlock = regexp.MustCompile("(?ms)^[ \t]*```([a-z]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$")
+	fencedBlock = regexp.MustCompile("(?ms)^[ \t]*```([a-z]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$") //nolint:gocritic // with (?m) a ^ may stand anywhere
 	inlineCode  = regexp.MustCompile("`[^`\n]*`")
 	link        = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	heading     = regexp.MustCompile(`(?m)^#{1,6}[ \t]+(.+?)[ \t]*$`)

@@ -90,7 +90,7 @@ func decodePackages(out []byte) ([]goPackage, error) {
 			return all, nil
 		case err != nil:
 			return nil, err
-		case p.Name != "": // folders that hold only tests have no name
+		case len(p.GoFiles) > 0: // not those that are only tests
 			all = append(all, p)
 		}
 	}

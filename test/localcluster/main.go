@@ -57,7 +57,8 @@ func called(args []string) (program string, own []string) {
 	return args[1], args[1:]
 }
 
-// lifelineVariable names the file, a FIFO whose write end the owner of the cluster holds open for as long as it lives.
+// lifelineVariable says at which file descriptor the lifeline is, the read end of a FIFO whose write end the owner of
+// the cluster holds open for as long as it lives.
 const lifelineVariable = "TERROIR_LIFELINE_FD"
 
 // dieWithParent ends this process once nobody holds the other end of the lifeline. The kernel closes that end however

@@ -1,0 +1,158 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+// Catalogue says of every object of the catalogue whether it is fine and, if not, why; and keeps trust levels that are in use.
+type Catalogue struct {
+	writer
+	reader client.Reader
+	store  *snapshot.Store
+	now    Clock
+}
+
+func (c *Catalogue) loop(news *announcements) loop {
+	return loop{
+		name: "catalogue", announcements: news, after: shortly, pass: c.pass,
+		watches: []watch{
+			{object: &corev1.Node{}, after: shortly, news: nodeChanged},
+			{object: &corev1.Pod{}, after: atLeisure, news: podMoved}, // a trust level may be in use by pods alone
+		},
+	}
+}
+
+// usage is what of the catalogue is used, and by whom.
+type usage struct {
+	zoneNodes  map[string]int32
+	openNodes  map[string]int32
+	requiredBy map[string][]string // TrustLevel → policies and namespaces
+}
+
+func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
+	current, ok := c.store.Load()
+	if !ok {
+		return reconcile.Result{}, nil // the compiler announces the first snapshot
+	}
+	objects, err := gatherCatalogue(ctx, c.reader)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	used, err := c.gatherUsage(ctx, current)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	now := c.now()
+	t := teller{catalogue: current.Catalogue, view: current.Catalogue.At(now), used: used}
+	if err := c.carryOut(ctx, objects, t); err != nil {
+		return reconcile.Result{}, err
+	}
+	return wakeAt(now, t.view.NextChange()), nil
+}
+
+func (c *Catalogue) gatherUsage(ctx context.Context, current *snapshot.Snapshot) (usage, error) {
+	var nodes corev1.NodeList
+	var pods corev1.PodList
+	if err := listAll(ctx, c.reader, &nodes, &pods); err != nil {
+		return usage{}, err
+	}
+	u := usage{zoneNodes: map[string]int32{}, openNodes: map[string]int32{}, requiredBy: map[string][]string{}}
+	for i := range nodes.Items {
+		u.countNode(nodes.Items[i].Labels)
+	}
+	for _, p := range current.Policies.All() {
+		for _, level := range p.Levels {
+			u.requiredBy[level] = append(u.requiredBy[level], p.String())
+		}
+	}
+	for i := range pods.Items {
+		u.countPod(&pods.Items[i])
+	}
+	return u, nil
+}
+
+func (u usage) countPod(p *corev1.Pod) {
+	if finished(p) {
+		return
+	}
+	for _, level := range levelsHeldBy(p) {
+		u.requiredBy[level] = append(u.requiredBy[level], policy.Source{Kind: "Pods", Name: p.Namespace}.String())
+	}
+}
+
+func (u usage) countNode(labels map[string]string) {
+	for key, value := range labels {
+		if key == v1alpha1.ZoneLabel {
+			u.zoneNodes[value]++
+		}
+		if level, open := strings.CutPrefix(key, v1alpha1.OpenLabelPrefix); open {
+			u.openNodes[level]++
+		}
+	}
+}
+
+// users names who requires a level, each once, sorted.
+func (u usage) users(level string) []string {
+	users := slices.Clone(u.requiredBy[level])
+	slices.Sort(users)
+	return slices.Compact(users)
+}
+
+func (c *Catalogue) carryOut(ctx context.Context, objects trust.Objects, t teller) error {
+	var failed error
+	write := func(current, wanted client.Object) { failed = errors.Join(failed, c.status(ctx, current, wanted)) }
+	for i := range objects.Frameworks {
+		write(&objects.Frameworks[i], t.framework(&objects.Frameworks[i], objects.Qualifications))
+	}
+	for i := range objects.Providers {
+		write(&objects.Providers[i], t.provider(&objects.Providers[i]))
+	}
+	for i := range objects.Zones {
+		write(&objects.Zones[i], t.zone(&objects.Zones[i]))
+	}
+	for i := range objects.Qualifications {
+		write(&objects.Qualifications[i], t.qualification(&objects.Qualifications[i]))
+	}
+	for i := range objects.TrustLevels {
+		l := &objects.TrustLevels[i]
+		failed = errors.Join(failed, c.keep(ctx, l, t.used.users(l.Name)))
+		write(l, t.level(l))
+	}
+	return failed
+}
+
+// keep puts the finalizer on a trust level that is in use, and takes it off one that is not. While it is there, a level that somebody
+// deleted goes on counting.
+func (c *Catalogue) keep(ctx context.Context, l *v1alpha1.TrustLevel, users []string) error {
+	has, wanted := controllerutil.ContainsFinalizer(l, v1alpha1.InUseFinalizer), len(users) > 0
+	if has == wanted || wanted && !l.DeletionTimestamp.IsZero() { // a finalizer cannot be added to what is being deleted
+		return nil
+	}
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TrustLevel"))
+	u.SetName(l.Name)
+	u.SetUID(l.UID)
+	if wanted {
+		u.SetFinalizers([]string{v1alpha1.InUseFinalizer})
+	}
+	err := c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner+"-in-use"), client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the finalizer of TrustLevel/%s: %w", l.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+// Compiler publishes the snapshot, on every replica.
+type Compiler struct {
+	reader client.Reader
+	store  *snapshot.Store
+	news   *announcements
+}
+
+// sources are the objects that a snapshot is compiled from.
+type sources struct {
+	catalogue trust.Objects
+	policies  policy.Objects
+	config    v1alpha1.TerroirConfig
+}
+
+func (c *Compiler) loop() loop {
+	l := loop{name: "compiler", everywhere: true, pass: c.pass}
+	for _, o := range []client.Object{
+		&v1alpha1.Framework{}, &v1alpha1.CloudProvider{}, &v1alpha1.Zone{}, &v1alpha1.Qualification{}, &v1alpha1.TrustLevel{},
+		&v1alpha1.ClusterPlacementPolicy{}, &v1alpha1.PlacementPolicy{},
+	} {
+		l.watches = append(l.watches, watch{object: o, after: atOnce, news: specChanged})
+	}
+	l.watches = append(l.watches, watch{object: &v1alpha1.TerroirConfig{}, after: atOnce, news: configChanged})
+	return l
+}
+
+// specChanged passes over updates of statuses and other metadata, most of which Terroir itself wrote.
+func specChanged(before, after client.Object) bool {
+	return before.GetGeneration() != after.GetGeneration() || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
+}
+
+func configChanged(before, after client.Object) bool {
+	was, is := before.(*v1alpha1.TerroirConfig), after.(*v1alpha1.TerroirConfig)
+	return specChanged(before, after) || fmt.Sprint(was.Status.Revoking) != fmt.Sprint(is.Status.Revoking)
+}
+
+func (c *Compiler) pass(ctx context.Context) (reconcile.Result, error) {
+	found, err := c.gather(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	c.store.Publish(compile(found))
+	c.news.announce()
+	return reconcile.Result{}, nil
+}
+
+func (c *Compiler) gather(ctx context.Context) (sources, error) {
+	var s sources
+	var clusterPolicies v1alpha1.ClusterPlacementPolicyList
+	var policies v1alpha1.PlacementPolicyList
+	if err := listAll(ctx, c.reader, &clusterPolicies, &policies); err != nil {
+		return s, err
+	}
+	// A missing config has the defaults: the fence loop creates it.
+	if err := c.reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &s.config); client.IgnoreNotFound(err) != nil {
+		return s, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, err)
+	}
+	s.policies = policy.Objects{
+		ClusterPolicies: clusterPolicies.Items, Policies: policies.Items, ExemptNamespaces: wordsOf(s.config.Spec.ExemptNamespaces),
+	}
+	var err error
+	s.catalogue, err = gatherCatalogue(ctx, c.reader)
+	return s, err
+}
+
+func gatherCatalogue(ctx context.Context, reader client.Reader) (trust.Objects, error) {
+	var (
+		frameworks     v1alpha1.FrameworkList
+		providers      v1alpha1.CloudProviderList
+		zones          v1alpha1.ZoneList
+		qualifications v1alpha1.QualificationList
+		levels         v1alpha1.TrustLevelList
+	)
+	if err := listAll(ctx, reader, &frameworks, &providers, &zones, &qualifications, &levels); err != nil {
+		return trust.Objects{}, err
+	}
+	return trust.Objects{
+		Frameworks: frameworks.Items, Providers: providers.Items, Zones: zones.Items,
+		Qualifications: qualifications.Items, TrustLevels: levels.Items,
+	}, nil
+}
+
+// listAll fills lists from the cache. What they hold belongs to the cache and must not be changed.
+func listAll(ctx context.Context, reader client.Reader, lists ...client.ObjectList) error {
+	for _, list := range lists {
+		if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return fmt.Errorf("reading %T: %w", list, err)
+		}
+	}
+	return nil
+}
+
+func compile(s sources) *snapshot.Snapshot {
+	catalogue := trust.Compile(s.catalogue)
+	s.policies.Levels = catalogue.Levels()
+	return &snapshot.Snapshot{
+		Catalogue: catalogue,
+		Objects:   s.catalogue,
+		Policies:  policy.Compile(s.policies),
+		Settings:  settingsOf(&s.config),
+		Revoking:  revokingOf(&s.config),
+	}
+}
+
+func settingsOf(config *v1alpha1.TerroirConfig) placement.Settings {
+	s := placement.DefaultSettings()
+	if len(config.Spec.AllowedSchedulers) > 0 {
+		s.Schedulers = wordsOf(config.Spec.AllowedSchedulers)
+	}
+	if len(config.Spec.SchedulerUsers) > 0 {
+		s.SchedulerUsers = wordsOf(config.Spec.SchedulerUsers)
+	}
+	return s
+}
+
+func revokingOf(config *v1alpha1.TerroirConfig) []string {
+	var nodes []string
+	for _, r := range config.Status.Revoking {
+		nodes = append(nodes, r.Node)
+	}
+	return nodes
+}
+
+func wordsOf[S ~string](from []S) []string {
+	out := make([]string, len(from))
+	for i, s := range from {
+		out[i] = string(s)
+	}
+	return out
+}

@@ -1,0 +1,15 @@
+// Package controllers carries out what the pure packages decide.
+//
+// There is one loop per question, and each looks at the whole world: every fact here depends on every other, so a loop per
+// object would watch everything anyway and see half of it. A loop gathers from caches, decides with the pure packages, and carries
+// out the differences, in three functions. It is level-triggered: it may die anywhere and start over.
+//
+//   - [Compiler], on every replica: catalogue, policies and settings → the snapshot that admission and the other loops read.
+//   - [Catalogue]: snapshot → statuses of the five kinds of the catalogue, and the finalizer of trust levels in use.
+//   - [Standing]: snapshot and nodes → labels of nodes, and the list of nodes that are losing levels.
+//   - [Obligation]: snapshot, namespaces and pods → floors, labels of namespaces, statuses of policies.
+//   - [Fence]: policies and settings → admission policies, webhook configurations, TerroirConfig.
+//
+// Events are coalesced: whatever happens within a moment leads to one [Pass]. Nothing is polled; a pass that knows when time
+// alone changes its answer comes back then.
+package controllers

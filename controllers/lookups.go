@@ -1,0 +1,96 @@
+package controllers
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+// Lookups gives admission what the caches have. A cache that does not answer has nothing, and with nothing admission refuses.
+type Lookups struct {
+	Cache client.Reader
+	Store *snapshot.Store
+	Now   Clock
+}
+
+// Namespace gives a namespace, or false if the cache has none of that name.
+func (l Lookups) Namespace(name string) (policy.Namespace, bool) {
+	var n corev1.Namespace
+	if err := l.Cache.Get(context.Background(), client.ObjectKey{Name: name}, &n); err != nil {
+		return policy.Namespace{}, false
+	}
+	return namespaceOf(&n), true
+}
+
+// Nodes gives all nodes.
+func (l Lookups) Nodes() []*corev1.Node {
+	var list corev1.NodeList
+	if err := listAll(context.Background(), l.Cache, &list); err != nil {
+		return nil
+	}
+	nodes := make([]*corev1.Node, len(list.Items))
+	for i := range list.Items {
+		nodes[i] = &list.Items[i]
+	}
+	return nodes
+}
+
+// NodeFacts gives what is known of all nodes.
+func (l Lookups) NodeFacts() []trust.NodeFacts {
+	var drivers storagev1.CSINodeList
+	if err := listAll(context.Background(), l.Cache, &drivers); err != nil {
+		return nil
+	}
+	byNode := driversByNode(drivers.Items)
+	nodes := l.Nodes()
+	facts := make([]trust.NodeFacts, len(nodes))
+	for i, n := range nodes {
+		facts[i] = factsOf(n, byNode[n.Name])
+	}
+	return facts
+}
+
+// Owing counts the unfinished pods on a node that owe a trust level.
+func (l Lookups) Owing(node, level string) int {
+	var pods corev1.PodList
+	if err := listAll(context.Background(), l.Cache, &pods); err != nil {
+		return 0
+	}
+	count := 0
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		if p.Spec.NodeName == node && !finished(p) && p.Spec.NodeSelector[v1alpha1.HeldLabelPrefix+level] == "true" {
+			count++
+		}
+	}
+	return count
+}
+
+// Violating counts the unfinished pods that run where the policies of a set do not want them, and their namespaces.
+func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
+	current, ok := l.Store.Load()
+	if !ok {
+		return 0, 0
+	}
+	world, err := gatherDemands(context.Background(), l.Cache)
+	if err != nil {
+		return 0, 0
+	}
+	for _, t := range takeCensus(set, current.Catalogue.At(l.Now()), world) {
+		pods += int(t.violations)
+		namespaces += int(t.violatedNamespaces)
+	}
+	return pods, namespaces
+}
+
+func isOwnAnnotation(key string) bool {
+	return strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix)
+}

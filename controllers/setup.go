@@ -1,0 +1,128 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/snapshot"
+)
+
+// What the loops may do. The webhook reads pods and nodes as well.
+//
+// +kubebuilder:rbac:groups=terroir.dev,resources=frameworks;cloudproviders;zones;qualifications;clusterplacementpolicies;placementpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=terroir.dev,resources=frameworks/status;cloudproviders/status;zones/status;qualifications/status;trustlevels/status;clusterplacementpolicies/status;placementpolicies/status;terroirconfigs/status,verbs=patch
+// +kubebuilder:rbac:groups=terroir.dev,resources=trustlevels,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=terroir.dev,resources=placementfloors,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=terroir.dev,resources=terroirconfigs,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=nodes;namespaces,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch;create;patch;delete
+
+// Options are what the loops need beside a manager.
+type Options struct {
+	Store *snapshot.Store
+	Now   Clock
+	// Mutating tells that the API server serves MutatingAdmissionPolicy.
+	Mutating bool
+	// Webhooks gives the webhook configurations for the given exempt namespaces.
+	Webhooks func(exempt []string) []runtime.Object
+}
+
+// Setup adds every loop to a manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if err := fillCaches(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
+	news := &announcements{}
+	w, reader := writer{mgr.GetClient()}, mgr.GetCache()
+	loops := []loop{
+		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
+		(&Catalogue{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
+		(&Standing{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
+		(&Obligation{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
+		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, applied: map[types.UID]int64{}}).loop(),
+	}
+	for _, l := range loops {
+		if err := l.start(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillCaches makes every replica follow what admission looks at, not only the leader, whose loops watch it anyway.
+func fillCaches(ctx context.Context, c cache.Cache) error {
+	for _, o := range []client.Object{&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &storagev1.CSINode{}} {
+		if _, err := c.GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("following %T: %w", o, err)
+		}
+	}
+	return nil
+}
+
+// CacheOptions keep of each object what Terroir reads. What is cached is shared and never copied: nobody may change it.
+func CacheOptions() cache.Options {
+	shared := true
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:       {Transform: slimPod, UnsafeDisableDeepCopy: &shared},
+			&corev1.Node{}:      {Transform: slimNode, UnsafeDisableDeepCopy: &shared},
+			&corev1.Namespace{}: {UnsafeDisableDeepCopy: &shared},
+		},
+	}
+}
+
+// slimPod keeps of a pod what says what it owes, where it runs, and whether it is finished.
+func slimPod(o any) (any, error) {
+	p, ok := o.(*corev1.Pod)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	slim := &corev1.Pod{}
+	slim.Name, slim.Namespace, slim.UID, slim.ResourceVersion = p.Name, p.Namespace, p.UID, p.ResourceVersion
+	slim.Annotations = map[string]string{}
+	for key, value := range p.Annotations {
+		if isOwnAnnotation(key) {
+			slim.Annotations[key] = value
+		}
+	}
+	slim.Spec.NodeName, slim.Spec.NodeSelector = p.Spec.NodeName, p.Spec.NodeSelector
+	slim.Status.Phase = p.Status.Phase
+	return slim, nil
+}
+
+// slimNode keeps of a node what it is recognised by, and what says whether a pod fits it.
+func slimNode(o any) (any, error) {
+	n, ok := o.(*corev1.Node)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	slim := &corev1.Node{}
+	slim.Name, slim.UID, slim.ResourceVersion, slim.Labels = n.Name, n.UID, n.ResourceVersion, n.Labels
+	slim.Spec.ProviderID = n.Spec.ProviderID
+	slim.Status.NodeInfo.SystemUUID = n.Status.NodeInfo.SystemUUID
+	return slim, nil
+}
+
+// Scheme registers every kind that Terroir reads or writes.
+func Scheme(add ...func(*runtime.Scheme) error) (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, register := range append(add, v1alpha1.AddToScheme) {
+		if err := register(scheme); err != nil {
+			return nil, fmt.Errorf("registering kinds: %w", err)
+		}
+	}
+	return scheme, nil
+}

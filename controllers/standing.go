@@ -1,0 +1,294 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+// revokeFor is how long a node stays on the list of nodes that are losing levels after its open label is gone. A scheduler
+// that chose the node before has then either tried to bind, and was refused, or has seen the label gone.
+const revokeFor = 30 * time.Second
+
+// inParallel is how many nodes are labelled at a time.
+const inParallel = 16
+
+// Standing writes on nodes what they are worth. A node that loses a level is put on the list of nodes that bindings are refused to,
+// first; then its open label goes; held goes when no pod that owes the level is left there.
+type Standing struct {
+	writer
+	reader client.Reader
+	store  *snapshot.Store
+	now    Clock
+}
+
+func (s *Standing) loop(news *announcements) loop {
+	return loop{
+		name: "standing", announcements: news, after: 0, pass: s.pass,
+		watches: []watch{
+			{object: &corev1.Node{}, after: atOnce, news: nodeChanged},
+			{object: &storagev1.CSINode{}, after: atOnce, news: specChangedOrDrivers},
+			{object: &corev1.Pod{}, after: shortly, news: podMoved},
+		},
+	}
+}
+
+// nodeChanged passes over heartbeats.
+func nodeChanged(before, after client.Object) bool {
+	was, is := before.(*corev1.Node), after.(*corev1.Node)
+	return was.UID != is.UID || was.Spec.ProviderID != is.Spec.ProviderID ||
+		was.Status.NodeInfo.SystemUUID != is.Status.NodeInfo.SystemUUID || !maps.Equal(was.Labels, is.Labels)
+}
+
+func specChangedOrDrivers(before, after client.Object) bool {
+	return !slices.Equal(driversOf(before.(*storagev1.CSINode)), driversOf(after.(*storagev1.CSINode)))
+}
+
+// podMoved notices that a pod came to a node or left it.
+func podMoved(before, after client.Object) bool {
+	was, is := before.(*corev1.Pod), after.(*corev1.Pod)
+	return was.Spec.NodeName != is.Spec.NodeName || finished(was) != finished(is)
+}
+
+// finished pods hold no ground.
+func finished(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+// nodeWorld is what the loop looks at.
+type nodeWorld struct {
+	nodes    []corev1.Node
+	drivers  map[string][]string
+	owing    map[string]map[string]bool // node → level → a pod there owes it
+	revoking []v1alpha1.RevokingNode
+}
+
+// labelling is a node whose labels have to change.
+type labelling struct {
+	node *corev1.Node
+	want map[string]string // all of our labels
+	// loses are the levels whose open label goes.
+	loses []string
+}
+
+func (s *Standing) pass(ctx context.Context) (reconcile.Result, error) {
+	current, ok := s.store.Load()
+	if !ok {
+		return reconcile.Result{}, nil // the compiler announces the first snapshot
+	}
+	world, err := s.gather(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	now := s.now()
+	view := current.Catalogue.At(now)
+	decided := decideStanding(view, world, now)
+	if err := s.carryOut(ctx, decided, world.revoking); err != nil {
+		return reconcile.Result{}, err
+	}
+	return wakeAt(now, view.NextChange(), decided.next), nil
+}
+
+func (s *Standing) gather(ctx context.Context) (nodeWorld, error) {
+	var nodes corev1.NodeList
+	var drivers storagev1.CSINodeList
+	var pods corev1.PodList
+	if err := listAll(ctx, s.reader, &nodes, &drivers, &pods); err != nil {
+		return nodeWorld{}, err
+	}
+	var config v1alpha1.TerroirConfig
+	if err := s.reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &config); client.IgnoreNotFound(err) != nil {
+		return nodeWorld{}, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, err)
+	}
+	return nodeWorld{nodes: nodes.Items, drivers: driversByNode(drivers.Items), owing: owing(pods.Items), revoking: config.Status.Revoking}, nil
+}
+
+func driversByNode(of []storagev1.CSINode) map[string][]string {
+	drivers := make(map[string][]string, len(of))
+	for i := range of {
+		drivers[of[i].Name] = driversOf(&of[i])
+	}
+	return drivers
+}
+
+func driversOf(n *storagev1.CSINode) []string {
+	names := make([]string, len(n.Spec.Drivers))
+	for i, d := range n.Spec.Drivers {
+		names[i] = d.Name
+	}
+	return names
+}
+
+// owing finds on which nodes pods run that owe which levels, by the nodeSelector that a kubelet asks again when it restarts.
+func owing(pods []corev1.Pod) map[string]map[string]bool {
+	found := map[string]map[string]bool{}
+	for i := range pods {
+		p := &pods[i]
+		if p.Spec.NodeName == "" || finished(p) {
+			continue
+		}
+		for _, level := range levelsHeldBy(p) {
+			if found[p.Spec.NodeName] == nil {
+				found[p.Spec.NodeName] = map[string]bool{}
+			}
+			found[p.Spec.NodeName][level] = true
+		}
+	}
+	return found
+}
+
+// factsOf reads what the catalogue needs to know of a node.
+func factsOf(n *corev1.Node, drivers []string) trust.NodeFacts {
+	return trust.NodeFacts{
+		Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, Labels: n.Labels, CSIDrivers: drivers,
+	}
+}
+
+// decision is what a pass carries out.
+type decision struct {
+	changes  []labelling
+	revoking []v1alpha1.RevokingNode
+	// next is when a suspect node ceases to be one, or an entry of revoking lapses.
+	next time.Time
+}
+
+// decideStanding finds the nodes whose labels have to change, and which nodes bindings are to be refused to meanwhile.
+func decideStanding(view *trust.View, world nodeWorld, now time.Time) decision {
+	var d decision
+	listed := map[string]v1alpha1.RevokingNode{}
+	for _, r := range world.revoking {
+		listed[r.Node] = r
+	}
+	for i := range world.nodes {
+		n := &world.nodes[i]
+		a := view.Assess(factsOf(n, world.drivers[n.Name]))
+		d.next = earliest(d.next, a.NextChange)
+		want := a.Labels(n.Labels, func(level string) bool { return world.owing[n.Name][level] })
+		c := labelling{node: n, want: want, loses: lost(n.Labels, want)}
+		if !maps.Equal(want, ownLabels(n.Labels)) {
+			d.changes = append(d.changes, c)
+		}
+		if entry, ok := revoke(c, listed[n.Name], now); ok {
+			d.revoking = append(d.revoking, entry)
+			d.next = earliest(d.next, entry.Until.Time)
+		}
+	}
+	slices.SortFunc(d.revoking, func(a, b v1alpha1.RevokingNode) int { return cmp.Compare(a.Node, b.Node) })
+	return d
+}
+
+// revoke lists a node that loses a level, and keeps a listed one until its time is over or it has its levels back.
+func revoke(c labelling, listed v1alpha1.RevokingNode, now time.Time) (v1alpha1.RevokingNode, bool) {
+	if len(c.loses) > 0 {
+		until := metav1.NewTime(now.Add(revokeFor).UTC().Truncate(time.Second))
+		return v1alpha1.RevokingNode{Node: c.node.Name, TrustLevels: c.loses, Until: until}, true
+	}
+	back := !slices.ContainsFunc(listed.TrustLevels, func(level string) bool { return c.want[v1alpha1.OpenLabelPrefix+level] == "" })
+	return listed, listed.Node != "" && !back && now.Before(listed.Until.Time)
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func ownLabels(labels map[string]string) map[string]string {
+	own := map[string]string{}
+	for key, value := range labels {
+		if trust.OwnLabel(key) {
+			own[key] = value
+		}
+	}
+	return own
+}
+
+// lost are the levels that a node is open for and shall not be.
+func lost(labels, want map[string]string) []string {
+	var levels []string
+	for key := range labels {
+		level, open := strings.CutPrefix(key, v1alpha1.OpenLabelPrefix)
+		if _, stays := want[key]; open && !stays {
+			levels = append(levels, level)
+		}
+	}
+	slices.Sort(levels)
+	return levels
+}
+
+// carryOut lists the losses first, so that everything stops at once, then changes the labels, also if listing failed.
+func (s *Standing) carryOut(ctx context.Context, d decision, listed []v1alpha1.RevokingNode) error {
+	listing := s.list(ctx, d.revoking, listed)
+	var group errgroup.Group // one node's failure does not keep the others from being labelled
+	group.SetLimit(inParallel)
+	for _, c := range d.changes {
+		group.Go(func() error { return s.label(ctx, c) })
+	}
+	return errors.Join(listing, group.Wait())
+}
+
+// list writes the nodes that bindings are refused to. It has a field owner of its own, beside the fence loop's.
+func (s *Standing) list(ctx context.Context, revoking, listed []v1alpha1.RevokingNode) error {
+	if len(revoking) == 0 && len(listed) == 0 || fmt.Sprint(revoking) == fmt.Sprint(listed) {
+		return nil
+	}
+	entries := make([]any, len(revoking))
+	for i, r := range revoking {
+		levels := make([]any, len(r.TrustLevels))
+		for j, level := range r.TrustLevels {
+			levels[j] = level
+		}
+		entries[i] = map[string]any{"node": r.Node, "trustLevels": levels, "until": r.Until.UTC().Format(time.RFC3339)}
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"revoking": entries}}}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TerroirConfig"))
+	u.SetName(v1alpha1.ConfigName)
+	if err := s.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner+"-standing"), client.ForceOwnership); err != nil {
+		return fmt.Errorf("listing the nodes that lose trust levels: %w", err)
+	}
+	return nil
+}
+
+// label writes our labels of one node, and takes away keys of ours that somebody else put there.
+func (s *Standing) label(ctx context.Context, c labelling) error {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	u.SetName(c.node.Name)
+	u.SetUID(c.node.UID) // a machine that comes by the same name has to earn its labels
+	u.SetLabels(c.want)
+	if err := s.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("labelling node %s: %w", c.node.Name, err)
+	}
+	return s.strip(ctx, c, u.GetLabels())
+}
+
+func (s *Standing) strip(ctx context.Context, c labelling, after map[string]string) error {
+	strays := map[string]any{}
+	for key := range ownLabels(after) {
+		if _, wanted := c.want[key]; !wanted {
+			strays[key] = nil
+		}
+	}
+	if len(strays) == 0 {
+		return nil
+	}
+	return s.merge(ctx, c.node, map[string]any{"metadata": map[string]any{"uid": string(c.node.UID), "labels": strays}})
+}

@@ -1,0 +1,25 @@
+package placement
+
+// JudgeShaped judges a pod as it will be once [Shape] has given it what it lacks, without making that pod: whoever shapes
+// and judges in one go asks only the rules that shaping cannot mend. Tests hold it equal to [Judge] of the pod really patched.
+func JudgeShaped(c Case) Verdict {
+	if !c.Owed.Owes() {
+		return verdictOf(nil)
+	}
+	var denials []Denial
+	for _, r := range Rules() {
+		if r.Template {
+			denials = append(denials, r.Judge(c)...)
+		}
+	}
+	return verdictOf(append(denials, c.uncountable()...))
+}
+
+// uncountable denies the one pod that shaping cannot help: without a controller and without a name that can be a label value
+// nothing tells its spread constraints whom to count. The API server refuses such names, too.
+func (c Case) uncountable() []Denial {
+	if len(c.Owed.Levels) == 0 || c.Pod.workload() != "" {
+		return nil
+	}
+	return []Denial{{Rule: "workload", Field: "metadata.name", Message: "the pod has neither a controller nor a valid name by which its spread could count it; give it a name"}}
+}
