@@ -20,7 +20,7 @@ tool = go tool -modfile=hack/tools/$(1)/go.mod $(1)
 IMG ?=
 
 # What controller-gen reads RBAC markers from: what exists of it.
-RBAC_PATHS := $(foreach dir,$(wildcard controllers internal),paths=./$(dir)/...)
+RBAC_PATHS := $(foreach dir,$(wildcard cmd controllers internal),paths=./$(dir)/...)
 
 ##@ Try it
 

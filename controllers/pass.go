@@ -99,6 +99,10 @@ func (l loop) start(mgr ctrl.Manager) error {
 	if l.announcements != nil {
 		b = b.WatchesRawSource(source.TypedChannel(l.announcements.subscribe(), soon[struct{}](l.after)))
 	}
+	b = b.WatchesRawSource(source.TypedFunc[Pass](func(_ context.Context, q workqueue.TypedRateLimitingInterface[Pass]) error {
+		q.Add(Pass{}) // an empty cluster has no events, and still wants a first pass
+		return nil
+	}))
 	reconciler := reconcile.TypedFunc[Pass](func(ctx context.Context, _ Pass) (reconcile.Result, error) { return l.pass(ctx) })
 	if err := b.Complete(reconciler); err != nil {
 		return fmt.Errorf("starting the loop %s: %w", l.name, err)

@@ -105,7 +105,7 @@ type ProviderRecognition struct {
 // ProviderIDPrefix is the beginning of a Node's spec.providerID up to and including a "/", so that it cannot match half a word.
 //
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule="self.endsWith('/') && self.contains('://') ",message="must begin with a scheme and end with '/', such as aws:///eu-west-2a/"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z][a-zA-Z0-9+.-]*://(.*/)?$')",message="must begin with a scheme and end with '/', such as aws:///eu-west-2a/"
 type ProviderIDPrefix string
 
 // CSIDriverName is the name under which a CSI driver registers on a node.
@@ -119,6 +119,7 @@ type CSIDriverName string
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=316
 // +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="must be a label key, such as topology.outscale.com/net"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/')",message="must not be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry"
 type LabelKey string
 
 // Offer is a service that can be bought, and qualified, on its own.

@@ -28,8 +28,8 @@ type Framework struct {
 
 // FrameworkSpec describes a certification scheme.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.acceptUntil) || self.lifecycle == 'Superseded'",message="acceptUntil has a meaning only when lifecycle is Superseded",fieldPath=".acceptUntil",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="self.levels.all(l, !has(l.include) || l.include.all(i, i != l.name && self.levels.exists(o, o.name == i)))",message="a level may include only other levels of this framework",fieldPath=".levels",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.acceptUntil) || self.lifecycle == 'Superseded'",message="acceptUntil has a meaning only when lifecycle is Superseded: leave it out, or set lifecycle: Superseded",fieldPath=".acceptUntil",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.levels.all(l, !has(l.include) || l.include.all(i, i != l.name && self.levels.exists(o, o.name == i)))",message="a level may include only other levels of this framework: list each included level here by its own name",fieldPath=".levels",reason=FieldValueInvalid
 type FrameworkSpec struct {
 	// title is the scheme's name as people write it, such as SecNumCloud.
 	// +required
@@ -115,7 +115,8 @@ type Evidence struct {
 	URL string `json:"url"`
 	// sha256 is the hexadecimal SHA-256 of the document as it was read.
 	// +optional
-	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="must be a SHA-256 as sha256sum prints it: 64 hexadecimal digits in lower case"
 	SHA256 string `json:"sha256,omitempty"`
 	// retrievedAt is when it was read.
 	// +required

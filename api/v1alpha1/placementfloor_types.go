@@ -6,7 +6,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Namespaced,categories=sovereignty
-// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'floor'",message="the one floor of a namespace is named floor",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'floor'",message="a namespace has one floor, which Terroir writes: metadata.name must be floor",reason=FieldValueInvalid
 // +kubebuilder:printcolumn:name="Requires",type=string,JSONPath=`.spec.trustLevels`
 // +kubebuilder:printcolumn:name="Min sites",type=integer,JSONPath=`.spec.minSites`
 // +kubebuilder:printcolumn:name="Missing",type=string,JSONPath=`.spec.missingTrustLevels`

@@ -76,8 +76,8 @@ type QualificationSpec struct {
 
 // Subject is what a qualification is about. It says where, so that nothing is qualified everywhere by omission.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.everywhere) && self.everywhere) || (has(self.regions) && self.regions.size() > 0) || (has(self.sites) && self.sites.size() > 0)",message="say where: regions, sites, or everywhere: true",reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule="!(has(self.everywhere) && self.everywhere) || ((!has(self.regions) || self.regions.size() == 0) && (!has(self.sites) || self.sites.size() == 0))",message="everywhere: true contradicts a list of regions or sites",fieldPath=".everywhere",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="(has(self.everywhere) && self.everywhere) || (has(self.regions) && self.regions.size() > 0) || (has(self.sites) && self.sites.size() > 0)",message="say where the offer is qualified: give regions, sites, or everywhere: true",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!(has(self.everywhere) && self.everywhere) || ((!has(self.regions) || self.regions.size() == 0) && (!has(self.sites) || self.sites.size() == 0))",message="everywhere: true contradicts a list of regions or sites: give the one or the other",fieldPath=".everywhere",reason=FieldValueInvalid
 type Subject struct {
 	// provider is the name of the CloudProvider.
 	// +required

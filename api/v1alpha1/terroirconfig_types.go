@@ -7,7 +7,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=sovereignty
-// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'cluster'",message="the one TerroirConfig is named cluster",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'cluster'",message="there is one TerroirConfig: metadata.name must be cluster",reason=FieldValueInvalid
 // +kubebuilder:printcolumn:name="Fence",type=string,JSONPath=`.status.fence`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -17,6 +17,7 @@ type TerroirConfig struct {
 
 	// spec holds the settings.
 	// +optional
+	// +kubebuilder:default={}
 	Spec TerroirConfigSpec `json:"spec,omitempty"`
 	// status says which guarantee is in force.
 	// +optional
@@ -57,7 +58,7 @@ type SchedulerName string
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[^'"\\\s]+$`
+// +kubebuilder:validation:XValidation:rule=`self.matches("^[^'\"\\\\\\s]+$")`,message="must be a user as the API server names it, without quotes, backslashes and spaces, such as system:kube-scheduler"
 type UserName string
 
 // NamespaceName is the name of a namespace.

@@ -7,7 +7,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=sovereignty
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !format.dns1123Label().validate(self.metadata.name).hasValue()",message="a trust level's name becomes part of label keys: it must be a DNS label of at most 63 characters, such as secnumcloud",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !format.dns1123Label().validate(self.metadata.name).hasValue()",message="a trust level's name becomes part of label keys: metadata.name must be a DNS label of at most 63 characters, such as secnumcloud",reason=FieldValueInvalid
 // +kubebuilder:printcolumn:name="Satisfied",type=string,JSONPath=`.status.conditions[?(@.type=="Satisfied")].status`
 // +kubebuilder:printcolumn:name="Zones",type=integer,JSONPath=`.status.zones`
 // +kubebuilder:printcolumn:name="Sites",type=integer,JSONPath=`.status.sites`
@@ -30,7 +30,7 @@ type TrustLevel struct {
 // TrustLevelSpec lists demands. All of them must hold; an absent or empty list demands nothing.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.qualifications) && self.qualifications.size() > 0) || (has(self.countries) && self.countries.size() > 0) || (has(self.seatIn) && self.seatIn.size() > 0) || (has(self.administrationFrom) && self.administrationFrom.size() > 0) || (has(self.supportFrom) && self.supportFrom.size() > 0) || (has(self.notExposedTo) && self.notExposedTo.size() > 0)",message="at least one demand must be given: qualifications, countries, seatIn, administrationFrom, supportFrom or notExposedTo",reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule="!has(self.maxEvidenceAge) || (has(self.qualifications) && self.qualifications.size() > 0)",message="maxEvidenceAge is about qualifications, and none is demanded",fieldPath=".maxEvidenceAge",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.maxEvidenceAge) || (has(self.qualifications) && self.qualifications.size() > 0)",message="maxEvidenceAge is about qualifications, and none is demanded: demand one, or leave maxEvidenceAge out",fieldPath=".maxEvidenceAge",reason=FieldValueInvalid
 type TrustLevelSpec struct {
 	// qualifications are demands for certificates. Every entry must hold.
 	// +optional
@@ -84,8 +84,7 @@ const (
 // Duration is a positive length of time in hours, minutes and seconds, such as 8760h for a year of 365 days.
 //
 // +kubebuilder:validation:MaxLength=32
-// +kubebuilder:validation:Pattern=`^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$`
-// +kubebuilder:validation:XValidation:rule="self.size() > 0 && duration(self) > duration('0s')",message="must be a positive length of time, such as 8760h"
+// +kubebuilder:validation:XValidation:rule="self.size() > 0 && self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && duration(self) > duration('0s')",message="must be a positive length of time in hours, minutes and seconds, each of at most six digits, such as 8760h for a year"
 type Duration string
 
 // QualificationDemand holds when any of its alternatives does.
@@ -100,7 +99,7 @@ type QualificationDemand struct {
 
 // Alternative describes the qualifications that are accepted.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.until) || has(self.basis)",message="an alternative with an end needs a basis: why it is accepted meanwhile",fieldPath=".basis",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.until) || (has(self.basis) && self.basis.size() > 0)",message="an alternative with an end needs a basis: why it is accepted meanwhile",fieldPath=".basis",reason=FieldValueRequired
 type Alternative struct {
 	// framework is the name of the Framework.
 	// +required

@@ -8,14 +8,14 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=sovereignty
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="a zone's name becomes a label value and has at most 63 characters",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="a zone's name becomes a label value: metadata.name must have at most 63 characters",reason=FieldValueInvalid
 // +kubebuilder:printcolumn:name="Country",type=string,JSONPath=`.spec.country`
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider`
 // +kubebuilder:printcolumn:name="Offer",type=string,JSONPath=`.spec.offer`
 // +kubebuilder:printcolumn:name="Site",type=string,JSONPath=`.status.site`
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes`
 // +kubebuilder:printcolumn:name="Satisfies",type=string,JSONPath=`.status.satisfies`
-// +kubebuilder:printcolumn:name="Next change",type=date,JSONPath=`.status.nextChange`,priority=1
+// +kubebuilder:printcolumn:name="Next change",type=string,JSONPath=`.status.nextChange`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 type Zone struct {
@@ -32,8 +32,8 @@ type Zone struct {
 
 // ZoneSpec declares a zone.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.offer) || has(self.provider)",message="offer needs provider: an offer is one of a provider's",fieldPath=".offer",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!has(self.region) || has(self.provider)",message="region needs provider: a region is named in its provider's words",fieldPath=".region",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.offer) || has(self.provider)",message="offer needs provider: an offer is one of a provider's, so name that CloudProvider too",fieldPath=".offer",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.region) || has(self.provider)",message="region needs provider: a region is named in its provider's words, so name that CloudProvider too",fieldPath=".region",reason=FieldValueInvalid
 type ZoneSpec struct {
 	// country is where the machines stand.
 	// +required
@@ -58,8 +58,8 @@ type ZoneSpec struct {
 // ZoneRecognition says how a node of a zone is recognised.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.providerIDPrefixes) && self.providerIDPrefixes.size() > 0) || (has(self.labels) && self.labels.size() > 0) || (has(self.csiDrivers) && self.csiDrivers.size() > 0) || (has(self.systemUUIDs) && self.systemUUIDs.size() > 0)",message="at least one of providerIDPrefixes, labels, csiDrivers and systemUUIDs must be given: a zone without a signal would contain every node",reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !k.contains('terroir.'))",message="Terroir's own labels cannot be a signal: Terroir writes them",fieldPath=".labels",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !format.qualifiedName().validate(k).hasValue() && !format.labelValue().validate(self.labels[k]).hasValue())",message="must be label keys and label values",fieldPath=".labels",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !k.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/'))",message="Terroir's own labels cannot be a signal, since Terroir writes them where it has recognised a node: name labels that others write, such as topology.kubernetes.io/zone",fieldPath=".labels",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !format.qualifiedName().validate(k).hasValue() && !format.labelValue().validate(self.labels[k]).hasValue())",message="each signal must be a label's key and a label's value, such as topology.kubernetes.io/zone: par-1",fieldPath=".labels",reason=FieldValueInvalid
 type ZoneRecognition struct {
 	// providerIDPrefixes: spec.providerID of the node begins with any of them. Each ends in "/".
 	// +optional
@@ -91,7 +91,8 @@ type LabelValue string
 // SystemUUID is a machine's SMBIOS UUID, in lower or upper case; compared without regard to case.
 //
 // +kubebuilder:validation:MaxLength=36
-// +kubebuilder:validation:Pattern=`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')",message="must be a UUID, such as 4c4c4544-0042-3510-8054-b4c04f4d3332"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-]+|[fF-]+)$')",message="must be the UUID of one machine: this one is what machines without a UUID report"
 type SystemUUID string
 
 // ZoneStatus says what a zone is worth.

@@ -182,16 +182,28 @@ func (c *Catalogue) HasLevel(name string) bool { return c.levelsBy[name] != nil 
 // collectInstants gathers every moment at which a Standing or a Validity may change, so that all moments between two of them
 // share their answers. It must miss none: standing.go and validity.go take theirs from the same functions.
 func (c *Catalogue) collectInstants() []time.Time {
-	var found []time.Time
+	var found moments
+	ages := c.collectAges(&found)
+	for _, q := range c.qualifications {
+		found.addBounds(q)
+		for age := range ages[q.framework] {
+			found.addAges(q, age, age)
+		}
+	}
+	return found.inOrder()
+}
+
+// collectAges gathers every age that is asked of qualifications under a framework, and on the way the moments of the levels and frameworks themselves.
+func (c *Catalogue) collectAges(found *moments) map[*framework]map[time.Duration]bool {
 	ages := map[*framework]map[time.Duration]bool{}
 	for _, w := range c.frameworks {
-		found = append(found, w.acceptUntil)
+		found.add(w.acceptUntil)
 		ages[w] = map[time.Duration]bool{}
 	}
 	for _, l := range c.levels {
 		for _, d := range l.qualifications {
 			for _, a := range d {
-				found = append(found, a.until)
+				found.add(a.until)
 				if a.framework != nil {
 					ages[a.framework][a.maxPeriodAge] = true
 					ages[a.framework][l.maxEvidenceAge] = true
@@ -199,23 +211,7 @@ func (c *Catalogue) collectInstants() []time.Time {
 			}
 		}
 	}
-	for _, q := range c.qualifications {
-		found = q.appendBounds(found)
-		for age := range ages[q.framework] {
-			found = q.appendAges(found, age, age)
-		}
-	}
-	return inOrder(found)
-}
-
-// inOrder sorts moments, each once, without the zero one.
-func inOrder(moments []time.Time) []time.Time {
-	slices.SortFunc(moments, time.Time.Compare)
-	moments = slices.CompactFunc(moments, time.Time.Equal)
-	if len(moments) > 0 && moments[0].IsZero() {
-		moments = moments[1:]
-	}
-	return moments
+	return ages
 }
 
 // byName returns the objects in the order of their names, where they are. Should a name come twice, its namesakes keep their order.

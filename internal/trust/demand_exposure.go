@@ -20,7 +20,9 @@ func askExposure(l *level, z *zone) *miss {
 				return missed(Exposed, "%s can be compelled under %s", who, law)
 			}
 			if !opinion.freed && open == nil {
-				open = missed(ExposureUndetermined, "whether %s can be compelled under %s is undetermined: an opinion NotExposed with its basis is required", who, law)
+				open = missed(ExposureUndetermined,
+					"whether %s can be compelled under %s is undetermined: an opinion NotExposed with its basis is required",
+					who, law)
 			}
 		}
 	}

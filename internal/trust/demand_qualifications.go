@@ -37,12 +37,19 @@ func compareNames(a, b *qualification) int { return strings.Compare(a.name, b.na
 
 // join adds what must hold as well.
 func (r *rest) join(o rest) {
+	if len(r.by) == 0 {
+		*r = o
+		return
+	}
 	r.by = merge(r.by, o.by)
 	r.stale = merge(r.stale, o.stale)
 	r.ends = earlier(r.ends, o.ends)
 }
 
 func merge(a, b []*qualification) []*qualification {
+	if len(b) == 0 {
+		return a
+	}
 	out := slices.Concat(a, b)
 	slices.SortFunc(out, compareNames)
 	return slices.Compact(out)
@@ -67,7 +74,7 @@ type spot struct {
 
 // askQualification: any alternative of the demand holds. When none does, the one that came closest is told.
 func (c *Catalogue) askQualification(d qualificationDemand, z *zone, l *level, now time.Time) answer {
-	best := answer{miss: &miss{reason: NotQualified, detail: "the level accepts no qualification", near: beside - 1}}
+	best := answer{miss: &miss{reason: NotQualified, format: "the level accepts no qualification", near: beside - 1}}
 	for i := range d {
 		in := inquiry{catalogue: c, zone: z, level: l, now: now, alternative: &d[i]}
 		if found := in.ask(); found.better(&best) {
@@ -104,10 +111,10 @@ func (in *inquiry) ask() answer {
 // applies says whether the alternative is accepted in the zone's country, and still.
 func (in *inquiry) applies() *miss {
 	if in.countries.given() && !in.countries.contains(in.zone.country) {
-		return missed(AlternativeNotForCountry, "%s is accepted only in zones in %s, and it stands in %s", in.wants(), in.countries, in.zone.country)
+		return missed(AlternativeNotForCountry, "%s is accepted only in zones in %s, and it stands in %s", in.alternative, in.countries, in.zone.country)
 	}
 	if !in.until.IsZero() && !in.now.Before(in.until) {
-		return missed(AlternativeEnded, "%s was accepted until %s", in.wants(), moment(in.until))
+		return missed(AlternativeEnded, "%s was accepted until %s", in.alternative, stamp(in.until))
 	}
 	return nil
 }
@@ -123,10 +130,12 @@ func (in *inquiry) cover(o *offer, p place) answer {
 		case hosted.better(&found):
 			found = hosted
 		case found.miss != nil:
-			found.miss = found.miss.also("nor does what it is hosted on help: " + hosted.miss.detail)
+			besides := *found.miss
+			besides.and = hosted.miss
+			found.miss = &besides
 		}
 	}
-	if o != in.zone.offer {
+	if len(o.hostedOn) > 0 && o != in.zone.offer {
 		if in.known == nil {
 			in.known = map[spot]answer{}
 		}
@@ -152,9 +161,9 @@ func (in *inquiry) direct(o *offer, p place) answer {
 
 func (in *inquiry) unqualified(o *offer) *miss {
 	if in.framework.inForce(in.now) {
-		return missed(NotQualified, "%s has no qualification for %s", o, in.wants())
+		return missed(NotQualified, "%s has no qualification for %s", o, in.alternative)
 	}
-	m := missed(FrameworkNotInForce, "%s", in.framework.whyNot())
+	m := missed(FrameworkNotInForce, "%s", (*lapsed)(in.framework))
 	m.near = nearness(NotQualified)
 	return m
 }
@@ -165,13 +174,13 @@ func (in *inquiry) against(q *qualification, p place) *miss {
 		return missed(QualificationInvalid, "qualification %s is not valid: %s", q.name, q.flaw)
 	}
 	if _, accepted := shared(q.holds, in.levels); !accepted {
-		return missed(WrongLevel, "%s has %s %s, not %s", q.offer, q.framework.name, all(q.levels), oneOf(in.levels))
+		return missed(WrongLevel, "%s has %s %s, not %s", q.offer, q.framework.name, both(q.levels), either(in.levels))
 	}
 	if len(in.models) > 0 && !slices.Contains(in.models, q.model) {
-		return missed(WrongServiceModel, "%s is qualified for %s as %s, not as %s", q.offer, q.framework.name, q.model, oneOf(in.models))
+		return missed(WrongServiceModel, "%s is qualified for %s as %s, not as %s", q.offer, q.framework.name, q.model, either(in.models))
 	}
 	if !q.covers(p) {
-		return missed(ServiceNotInScope, "%s is qualified for %s in %s, %s", q.offer, q.framework.name, q.scope(), in.elsewhere(q, p))
+		return missed(ServiceNotInScope, "%s is qualified for %s in %s, %s", q.offer, q.framework.name, q.scope, in.elsewhere(q, p))
 	}
 	if m := q.against(in.now); m != nil {
 		return m
@@ -203,16 +212,16 @@ func (in *inquiry) tooOld(q *qualification) *miss {
 	case q.periodTo.IsZero():
 		return missed(PeriodMissing, "qualification %s gives no period, and one that ended less than %s ago is required", q.name, span(in.maxPeriodAge))
 	case in.now.Before(q.periodTo):
-		return missed(PeriodNotOver, "the period of qualification %s ends at %s, and an attestation is about the past", q.name, moment(q.periodTo))
+		return missed(PeriodNotOver, "the period of qualification %s ends at %s, and an attestation is about the past", q.name, stamp(q.periodTo))
 	case !in.now.Before(q.periodTo.Add(in.maxPeriodAge)):
-		return missed(PeriodTooOld, "the period of qualification %s ended at %s, longer than %s ago", q.name, moment(q.periodTo), span(in.maxPeriodAge))
+		return missed(PeriodTooOld, "the period of qualification %s ended at %s, longer than %s ago", q.name, stamp(q.periodTo), span(in.maxPeriodAge))
 	default:
 		return nil
 	}
 }
 
 func (in *inquiry) restOn(q *qualification) rest {
-	r := rest{by: []*qualification{q}, ends: q.until}
+	r := rest{by: q.alone, ends: q.until}
 	if q.framework.lifecycle == v1alpha1.LifecycleSuperseded {
 		r.ends = earlier(r.ends, q.framework.acceptUntil)
 	}

@@ -24,6 +24,6 @@
 //
 // # Which way it falls
 //
-// Every zero value denies: [None], [Unknown], a nil set, a missing object. [Open] is written in one place, at the end of
-// judge in standing.go, after every demand has been asked.
+// Every zero value denies: [None], [Unknown], a nil set, a missing object. [Open] is written in one place,
+// judgement.worth in standing.go, after every demand has been asked.
 package trust

@@ -91,8 +91,10 @@ func (w *framework) inForce(now time.Time) bool {
 	}
 }
 
-// whyNot says in words why qualifications under the framework do not count.
-func (w *framework) whyNot() string {
+// lapsed is a framework that is not in force, as a sentence: why qualifications under it do not count.
+type lapsed framework
+
+func (w *lapsed) String() string {
 	switch {
 	case w.lifecycle == v1alpha1.LifecycleDraft:
 		return w.name + " is a draft, and a draft satisfies nothing"

@@ -117,13 +117,17 @@ func TestMoreDemandsNeverGainALevel(t *testing.T) {
 		o := r.objects()
 		less, more := r.level(), v1alpha1.TrustLevelSpec{}
 		less.DeepCopyInto(&more)
-		more.Qualifications = append(more.Qualifications, r.demand())
+		if r.one(2) {
+			more.Qualifications = append(more.Qualifications, r.demand())
+		}
 		for _, list := range []*[]v1alpha1.Territory{&more.Countries, &more.SeatIn, &more.AdministrationFrom, &more.SupportFrom} {
 			if len(*list) == 0 && r.one(4) {
 				*list = some(r, territoryName...)
 			}
 		}
-		more.NotExposedTo = append(more.NotExposedTo, some(r, lawNames...)...)
+		if r.one(4) {
+			more.NotExposedTo = append(more.NotExposedTo, some(r, lawNames...)...)
+		}
 		o.TrustLevels = []v1alpha1.TrustLevel{{ObjectMeta: named("less"), Spec: less}, {ObjectMeta: named("more"), Spec: more}}
 		v := Compile(o).At(now)
 		if v.catalogue.levelsBy["less"].flaw != "" {

@@ -40,15 +40,19 @@ type alternative struct {
 	until         time.Time     // zero: for ever
 }
 
-// wants names what the alternative accepts, such as "secnumcloud-3.2 qualified".
-func (a *alternative) wants() string { return a.frameworkName + " " + oneOf(a.levels) }
+// String names what the alternative accepts, such as "secnumcloud-3.2 qualified".
+func (a *alternative) String() string { return a.frameworkName + " " + oneOf(a.levels) }
 
 // compileLevel rejects a level without demands: it would hold everywhere.
 func (c *Catalogue) compileLevel(f *file, o *v1alpha1.TrustLevel) *level {
 	s := &o.Spec
-	l := &level{name: o.Name, laws: compileTerms(f, "spec.notExposedTo", s.NotExposedTo), maxEvidenceAge: length(f, "spec.maxEvidenceAge", s.MaxEvidenceAge)}
+	l := &level{name: o.Name}
+	l.laws = compileTerms(f, "spec.notExposedTo", s.NotExposedTo)
+	l.maxEvidenceAge = length(f, "spec.maxEvidenceAge", s.MaxEvidenceAge)
 	if len(validation.IsDNS1123Label(l.name)) > 0 {
-		f.reject("metadata.name", nameReason(l.name), "a trust level's name becomes part of label keys: it must be a DNS label of at most %d characters, such as secnumcloud", validation.DNS1123LabelMaxLength)
+		f.reject("metadata.name", nameReason(l.name),
+			"a trust level's name becomes part of label keys: it must be a DNS label of at most %d characters, such as secnumcloud",
+			validation.DNS1123LabelMaxLength)
 	}
 	l.countries = compileTerritories(f, "spec.countries", s.Countries)
 	l.seat = compileTerritories(f, "spec.seatIn", s.SeatIn)

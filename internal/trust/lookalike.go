@@ -20,7 +20,7 @@ func (c *Catalogue) contradiction(z *zone, n *NodeFacts) string {
 		own   []string
 		shown func() []string
 	}{
-		{"providerID begins with", c.prefixOwners, p.looks.prefixes, func() []string { return slices.Collect(prefixesOf(n.ProviderID)) }},
+		{"providerID begins with", c.prefixOwners, p.looks.prefixes, func() []string { return foreignPrefixes(p, n) }},
 		{"CSI driver is", c.driverOwners, p.looks.drivers, func() []string { return n.CSIDrivers }},
 		{"region is", c.regionOwners, p.looks.regions, func() []string { return n.region() }},
 		{"labels include", c.keyOwners, p.looks.keys, func() []string { return c.knownKeys(n) }},
@@ -37,6 +37,14 @@ func (c *Catalogue) contradiction(z *zone, n *NodeFacts) string {
 		}
 	}
 	return ""
+}
+
+// foreignPrefixes are the beginnings of the node's providerID, unless one of them is the provider's own.
+func foreignPrefixes(p *provider, n *NodeFacts) []string {
+	if slices.ContainsFunc(p.looks.prefixes, func(own string) bool { return strings.HasPrefix(n.ProviderID, own) }) {
+		return nil
+	}
+	return slices.Collect(prefixesOf(n.ProviderID))
 }
 
 // region is the node's region label, as a list of what it shows.
@@ -77,7 +85,7 @@ func (c *Catalogue) lookalike(z *zone, n *NodeFacts) *likeness {
 	}
 	var found *likeness
 	for _, p := range alike {
-		if p == z.provider || c.toldApart(z, p, n) || z.sharesGround(p) || c.spokenFor(p, n) {
+		if p == z.provider || c.toldApart(z, p, n) || z.sharesGround(p) || c.spokenFor(z, p, n) {
 			continue
 		}
 		fleeting := len(missingTells(z, p, n)) > 0
@@ -106,7 +114,9 @@ func undeclared(z *zone, n *NodeFacts, alike []*provider) *likeness {
 	for i, p := range alike {
 		for _, q := range alike[i+1:] {
 			if !p.standsOn(q) && !q.standsOn(p) {
-				return &likeness{message: fmt.Sprintf("nodes of %s and of %s look like it, and zone %s does not say whose its nodes are: set its spec.provider", p.name, q.name, z.name)}
+				return &likeness{message: fmt.Sprintf(
+					"nodes of %s and of %s look like it, and zone %s does not say whose its nodes are: set its spec.provider",
+					p.name, q.name, z.name)}
 			}
 		}
 	}
@@ -168,20 +178,26 @@ func (p *provider) standsOn(q *provider) bool {
 	return false
 }
 
-// spokenFor says that Zones here place p's nodes of this look, so that what matches another zone was meant to. A Zone that would
-// hold the node but for a signal that is not there yet speaks against that: the node may be one of its own that is starting.
-func (c *Catalogue) spokenFor(p *provider, n *NodeFacts) bool {
+// spokenFor says that the Zones here divide the ground on which both stand: a Zone of p has the same providerID, and a label that zones of
+// both want tells them apart. A Zone of p elsewhere does not speak of this node. One that would hold it but for a signal that is
+// not there yet speaks against the zone: the node may be one of p's that is starting.
+func (c *Catalogue) spokenFor(z *zone, p *provider, n *NodeFacts) bool {
 	spoken := false
 	for _, w := range c.zonesOf[p] {
-		if w.signals.void || !w.signals.prefixFits(n.ProviderID) {
-			continue
-		}
 		if found, _ := c.relation(w, n); found == missing {
 			return false
 		}
-		spoken = true
+		here := w.flaw == "" && len(w.signals.prefixes) > 0 && w.signals.prefixFits(n.ProviderID)
+		spoken = spoken || (here && divided(&z.signals, &w.signals))
 	}
 	return spoken
+}
+
+// divided says that two zones want different values of the same label.
+func divided(a, b *signals) bool {
+	return slices.ContainsFunc(a.labels, func(l label) bool {
+		return slices.ContainsFunc(b.labels, func(m label) bool { return l.key == m.key && l.value != m.value })
+	})
 }
 
 // missingTells lists what would tell the zone's provider from p and is not there.
@@ -206,5 +222,6 @@ func alikeMessage(z *zone, p *provider, n *NodeFacts) string {
 	if tells := missingTells(z, p, n); len(tells) > 0 {
 		return message + "; it would be told by " + strings.Join(tells, " or ")
 	}
-	return fmt.Sprintf("%s; nothing in the catalogue tells them apart: list in CloudProvider %s a CSI driver or a label key that only its nodes show, or the machine in the zone's systemUUIDs", message, z.provider.name)
+	return message + fmt.Sprintf("; nothing in the catalogue tells them apart: list in CloudProvider %s a CSI driver or a label key that only its nodes show, "+
+		"or the machine in the zone's systemUUIDs", z.provider.name)
 }

@@ -13,11 +13,15 @@ func (c *Catalogue) noteOverlaps(files map[*zone]*file) {
 				continue
 			}
 			if within(&b.signals, &a.signals) {
-				files[a].reject("spec.recognition", OverlappingRecognition, "zone %s has the same signals, so that a node is recognised in neither: give each a signal that the other's nodes do not show", b.name)
+				files[a].reject("spec.recognition", OverlappingRecognition,
+					"zone %s has the same signals, so that a node is recognised in neither: give each a signal that the other's nodes do not show", b.name)
 				continue
 			}
-			files[a].reject("spec.recognition", OverlappingRecognition, "every node with these signals also shows those of zone %s, so that no node is recognised here: give %s a signal that these nodes do not show", b.name, b.name)
-			files[b].note("spec.recognition", OverlappingRecognition, "every node of zone %s also shows these signals, so that those nodes are recognised in neither: add a signal that they do not show", a.name)
+			files[a].reject("spec.recognition", OverlappingRecognition,
+				"every node with these signals also shows those of zone %s, so that no node is recognised here: give %s a signal that these nodes do not show",
+				b.name, b.name)
+			files[b].note("spec.recognition", OverlappingRecognition,
+				"every node of zone %s also shows these signals, so that those nodes are recognised in neither: add a signal that they do not show", a.name)
 		}
 	}
 }

@@ -96,7 +96,8 @@ func (p *provider) compileOffer(f *file, o *v1alpha1.Offer) {
 		support:        compileCountries(f, field+".supportFrom", o.SupportFrom),
 	}
 	for _, h := range o.HostedOn {
-		compiled.hostedOn = append(compiled.hostedOn, hosting{provider: string(h.Provider), name: string(h.Offer), regions: compileTerms(f, field+".hostedOn.regions", h.Regions)})
+		regions := compileTerms(f, field+".hostedOn.regions", h.Regions)
+		compiled.hostedOn = append(compiled.hostedOn, hosting{provider: string(h.Provider), name: string(h.Offer), regions: regions})
 	}
 	for i := range o.Subcontractors {
 		compiled.subcontractors = append(compiled.subcontractors, compileSubcontractor(f, field+".subcontractors", &o.Subcontractors[i]))
@@ -167,7 +168,7 @@ func (c *Catalogue) resolveHostings(f *file, p *provider) {
 			h := &o.hostedOn[i]
 			h.offer, h.gap = c.findOffer(h.provider, h.name)
 			if h.gap != nil {
-				f.note(fmt.Sprintf("spec.offers[%s].hostedOn", name), h.gap.reason, "%s", h.gap.detail)
+				f.note(fmt.Sprintf("spec.offers[%s].hostedOn", name), h.gap.reason, "%s", h.gap.detail())
 			}
 		}
 	}
@@ -195,7 +196,7 @@ func (o *offer) walk(at *offer, seen map[*offer]bool) {
 	}
 	for _, h := range at.hostedOn {
 		if h.offer == nil && o.gap == nil {
-			o.gap = missed(h.gap.reason, "%s is hosted on %s/%s, and %s", at, h.provider, h.name, h.gap.detail)
+			o.gap = missed(h.gap.reason, "%s is hosted on %s/%s, and %s", at, h.provider, h.name, h.gap.detail())
 		}
 		if h.offer != nil && !seen[h.offer] {
 			o.walk(h.offer, seen)

@@ -25,6 +25,9 @@ type qualification struct {
 	from, until, periodTo, verified time.Time
 
 	flaw string
+	// scope names the subject's places, and alone is a list of nothing else: both are asked for often.
+	scope string
+	alone []*qualification
 }
 
 // qualified is under which the qualifications of an offer are kept.
@@ -49,6 +52,7 @@ func (c *Catalogue) compileQualification(f *file, o *v1alpha1.Qualification) *qu
 			f.reject("spec.period.to", Malformed, "to must be after from")
 		}
 	}
+	q.scope, q.alone = q.places(), []*qualification{q}
 	q.check(f)
 	c.resolveFramework(f, q, string(s.Framework))
 	c.resolveSubject(f, q, &s.Subject)
@@ -104,7 +108,7 @@ func (c *Catalogue) resolveSubject(f *file, q *qualification, s *v1alpha1.Subjec
 		if gap.reason == ProviderUnknown {
 			field = "spec.subject.provider"
 		}
-		f.reject(field, gap.reason, "%s", gap.detail)
+		f.reject(field, gap.reason, "%s", gap.detail())
 		return
 	}
 	q.offer, q.model = o, o.model
@@ -123,8 +127,8 @@ func (q *qualification) covers(p place) bool {
 		(len(q.sites) == 0 || slices.Contains(q.sites, p.site))
 }
 
-// scope names the subject's places.
-func (q *qualification) scope() string {
+// places names the subject's regions and sites.
+func (q *qualification) places() string {
 	switch {
 	case len(q.sites) == 0:
 		return all(q.regions)

@@ -139,7 +139,8 @@ func (v *View) unmatched(n *NodeFacts, near []*zone) Recognition {
 	if against := v.catalogue.contradiction(z, n); against != "" {
 		return refuse(Ambiguous, SignalContradicts, n, fmt.Sprintf("it was in zone %s, and now %s", z.name, against))
 	}
-	return v.suspect(z, n, words, refuse(Unknown, SignalMissingTooLong, n, fmt.Sprintf("it was in zone %s, and for longer than %s %s", z.name, span(SuspectFor), words)))
+	tooLong := fmt.Sprintf("it was in zone %s, and for %s now %s", z.name, span(SuspectFor), words)
+	return v.suspect(z, n, words, refuse(Unknown, SignalMissingTooLong, n, tooLong))
 }
 
 // suspect counts from the moment on the node's label, or from now. A label that does not parse was not written by us: no benefit

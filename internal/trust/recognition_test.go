@@ -54,6 +54,8 @@ func TestRecognition(t *testing.T) {
 			state: Recognised, reason: OneZoneMatches, zone: "outscale-a"},
 		"the twin, where zones speak of AWS elsewhere": {node: twin, tweak: addZone("ireland", v1alpha1.ZoneSpec{Country: "IE", Provider: "aws", Recognition: onPrefix("aws:///eu-west-1a/")}),
 			state: Ambiguous, reason: LooksLikeAnother},
+		"the twin, where zones speak of AWS by label only": {node: twin, tweak: addZone("london", v1alpha1.ZoneSpec{Country: "GB", Provider: "aws", Recognition: onLabel("eu-west-2b")}),
+			state: Ambiguous, reason: LooksLikeAnother},
 		"the twin of AWS, starting: its zone waits for a driver": {node: twin, tweak: addZone("london", awsZone), state: Ambiguous, reason: LooksLikeAnother},
 		"the twin of AWS, recognised by its own zone, which lies within Outscale's": {node: driver(twin, "ebs.csi.aws.com"), tweak: addZone("london", awsZone),
 			state: Ambiguous, reason: SeveralZonesMatch, says: "zones london and outscale-a"},

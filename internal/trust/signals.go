@@ -54,7 +54,8 @@ func compileSignals(f *file, r *v1alpha1.ZoneRecognition) signals {
 	s.uuids = slices.Compact(s.uuids)
 	s.void = s.void || s.empty() || emptied(r.ProviderIDPrefixes, s.prefixes) || emptied(r.CSIDrivers, s.drivers) || emptied(r.SystemUUIDs, s.uuids)
 	if len(r.ProviderIDPrefixes)+len(r.Labels)+len(r.CSIDrivers)+len(r.SystemUUIDs) == 0 {
-		f.reject(field, Malformed, "at least one of providerIDPrefixes, labels, csiDrivers and systemUUIDs must be given: a zone without a signal would contain every node")
+		f.reject(field, Malformed,
+			"at least one of providerIDPrefixes, labels, csiDrivers and systemUUIDs must be given: a zone without a signal would contain every node")
 	}
 	return s
 }
@@ -70,11 +71,11 @@ func checkPrefix(f *file, field, prefix string) bool {
 	if strings.Contains(prefix, "://") && strings.HasSuffix(prefix, "/") {
 		return true
 	}
-	hint := ""
 	if strings.Contains(prefix, "://") {
-		hint = fmt.Sprintf(": write %s/, or it would also match what only begins with the same letters", prefix)
+		f.reject(field, Malformed, "prefix %q must end with '/', or it would also match what only begins with the same letters: write %s/", prefix, prefix)
+	} else {
+		f.reject(field, Malformed, "prefix %q must begin with a scheme and end with '/', such as aws:///eu-west-2a/", prefix)
 	}
-	f.reject(field, Malformed, "prefix %q must begin with a scheme and end with '/', such as aws:///eu-west-2a/%s", prefix, hint)
 	return false
 }
 

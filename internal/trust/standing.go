@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -53,13 +52,12 @@ type Standing struct {
 
 // judgement is what the demands of a level said in a zone.
 type judgement struct {
-	worth   Worth
 	first   *miss // in the order of the demands
 	failing int   // how many demands fail
 	rest
 }
 
-// judge asks every demand. Open is written here and nowhere else.
+// judge asks every demand.
 func (c *Catalogue) judge(z *zone, l *level, now time.Time) judgement {
 	var j judgement
 	if flaw := flawed(z, l); flaw != nil {
@@ -72,15 +70,22 @@ func (c *Catalogue) judge(z *zone, l *level, now time.Time) judgement {
 	j.count(askAdministration(l, z))
 	j.count(askSupport(l, z))
 	j.count(askExposure(l, z))
-	switch {
-	case j.failing > 0:
+	if j.failing > 0 {
 		j.rest = rest{}
-	case l.hold && len(j.stale) > 0:
-		j.worth = Held
-	default:
-		j.worth = Open
 	}
 	return j
+}
+
+// worth is what the demands that were asked come to. Open is written here and nowhere else.
+func (j *judgement) worth(l *level) Worth {
+	switch {
+	case j.failing > 0:
+		return None
+	case l.hold && len(j.stale) > 0:
+		return Held
+	default:
+		return Open
+	}
 }
 
 func (j *judgement) count(m *miss) {
@@ -116,20 +121,21 @@ func flawed(z *zone, l *level) *miss {
 func (c *Catalogue) standing(z *zone, l *level, now time.Time) (Standing, int) {
 	j := c.judge(z, l, now)
 	ahead := c.momentsOf(z, l, now)
-	s := Standing{Zone: z.name, Level: l.name, Worth: j.worth, By: j.names(), Warnings: j.warnings(l, now)}
+	s := Standing{Zone: z.name, Level: l.name, Worth: j.worth(l), By: j.names(), Warnings: j.warnings(l, now)}
 	if len(ahead) > 0 {
 		s.NextChange = ahead[0]
 	}
-	switch j.worth {
+	switch s.Worth {
 	case Open:
 		s.Reason, s.Until = Satisfied, c.end(z, l, ahead)
 		s.Message = satisfied(&s)
 	case Held:
 		s.Reason = EvidenceStale
-		s.Message = clip(fmt.Sprintf("zone %s satisfies %s for pods that run there, and admits no new ones: %s", z.name, l.name, j.stale[0].stale(l.maxEvidenceAge, now)))
+		s.Message = clip(fmt.Sprintf("zone %s satisfies %s for pods that run there, and admits no new ones: %s",
+			z.name, l.name, j.stale[0].stale(l.maxEvidenceAge, now)))
 	default:
 		s.Reason = j.first.reason
-		s.Message = clip(fmt.Sprintf("zone %s does not satisfy %s: %s", z.name, l.name, j.first.detail))
+		s.Message = clip(fmt.Sprintf("zone %s does not satisfy %s: %s", z.name, l.name, j.first.detail()))
 	}
 	return s, j.failing
 }
@@ -145,11 +151,12 @@ func satisfied(s *Standing) string {
 	return clip(message)
 }
 
-// end finds the first moment ahead at which the level no longer holds. Asking at each is what makes it exact where one
-// qualification takes over from another.
+// end finds the first moment ahead at which a level that is Open no longer is. Asking at each is what makes it exact where one
+// qualification takes over from another. Demands that know no time need not be asked again.
 func (c *Catalogue) end(z *zone, l *level, ahead []time.Time) time.Time {
 	for _, t := range ahead {
-		if c.judge(z, l, t).worth != Open {
+		var j judgement
+		if j.askQualifications(c, z, l, t); j.worth(l) != Open {
 			return t
 		}
 	}
@@ -162,43 +169,27 @@ func (c *Catalogue) momentsOf(z *zone, l *level, now time.Time) []time.Time {
 	if z.offer == nil || flawed(z, l) != nil {
 		return nil
 	}
-	var moments []time.Time
+	ahead := moments{after: now}
 	for _, demand := range l.qualifications {
 		for i := range demand {
-			moments = c.appendMoments(moments, &demand[i], z.offer, l.maxEvidenceAge)
+			c.addMoments(&ahead, &demand[i], z.offer, l.maxEvidenceAge)
 		}
 	}
-	moments = inOrder(moments)
-	first, past := slices.BinarySearchFunc(moments, now, time.Time.Compare)
-	if past {
-		first++
-	}
-	return moments[first:]
+	return ahead.inOrder()
 }
 
-func (c *Catalogue) appendMoments(moments []time.Time, a *alternative, o *offer, evidenceAge time.Duration) []time.Time {
+func (c *Catalogue) addMoments(m *moments, a *alternative, o *offer, evidenceAge time.Duration) {
 	if a.framework == nil {
-		return moments
+		return
 	}
-	moments = append(moments, a.until, a.framework.acceptUntil)
+	m.add(a.until)
+	m.add(a.framework.acceptUntil)
 	for _, link := range o.links {
 		for _, q := range c.granted[qualified{a.framework, link}] {
-			moments = q.appendAges(q.appendBounds(moments), a.maxPeriodAge, evidenceAge)
+			m.addBounds(q)
+			m.addAges(q, a.maxPeriodAge, evidenceAge)
 		}
 	}
-	return moments
-}
-
-// after returns the first of the ordered moments that is later than now; zero: none.
-func after(moments []time.Time, now time.Time) time.Time {
-	first, past := slices.BinarySearchFunc(moments, now, time.Time.Compare)
-	if past {
-		first++
-	}
-	if first == len(moments) {
-		return time.Time{}
-	}
-	return moments[first]
 }
 
 // names is what it rests on, in words.
@@ -221,7 +212,8 @@ func (r *rest) warnings(l *level, now time.Time) []string {
 	}
 	for _, q := range r.by {
 		if !q.framework.acceptUntil.IsZero() {
-			out = append(out, fmt.Sprintf("%s, on which qualification %s rests, is superseded and accepted until %s", q.framework.name, q.name, moment(q.framework.acceptUntil)))
+			out = append(out, fmt.Sprintf("%s, on which qualification %s rests, is superseded and accepted until %s",
+				q.framework.name, q.name, moment(q.framework.acceptUntil)))
 		}
 	}
 	return out

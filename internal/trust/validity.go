@@ -29,12 +29,14 @@ func (v *View) Qualification(name string) Validity {
 	if q == nil {
 		return Validity{Name: name, Reason: NoSuchQualification, Message: "there is no Qualification " + name}
 	}
-	answer := Validity{Name: name, NextChange: after(inOrder(q.appendBounds(nil)), v.now)}
+	ahead := moments{after: v.now}
+	ahead.addBounds(q)
+	answer := Validity{Name: name, NextChange: next(ahead.inOrder(), v.now)}
 	switch m := q.against(v.now); {
 	case q.flaw != "":
 		answer.Reason, answer.Message = QualificationInvalid, clip("it does not count: "+q.flaw)
 	case m != nil:
-		answer.Reason, answer.Message = m.reason, clip("it does not count: "+m.detail)
+		answer.Reason, answer.Message = m.reason, clip("it does not count: "+m.detail())
 	default:
 		answer.Counts, answer.Reason, answer.Until = true, InForce, q.ends()
 		answer.Message = fmt.Sprintf("it counts until %s", moment(answer.Until))
@@ -49,22 +51,24 @@ func (q *qualification) against(now time.Time) *miss {
 	case q.flaw != "":
 		return missed(QualificationInvalid, "qualification %s is not valid: %s", q.name, q.flaw)
 	case !q.framework.inForce(now):
-		return missed(FrameworkNotInForce, "%s", q.framework.whyNot())
+		return missed(FrameworkNotInForce, "%s", (*lapsed)(q.framework))
 	case q.state != v1alpha1.QualificationGranted:
-		return missed(QualificationNotGranted, "%s", q.stage())
+		return missed(QualificationNotGranted, "%s", (*ungranted)(q))
 	case q.until.IsZero():
 		return missed(QualificationEndless, "qualification %s does not say until when it is valid", q.name)
 	case !now.Before(q.until):
-		return missed(QualificationExpired, "qualification %s of %s for %s ended at %s", q.name, q.offer, q.framework.name, moment(q.until))
+		return missed(QualificationExpired, "qualification %s of %s for %s ended at %s", q.name, q.offer, q.framework.name, stamp(q.until))
 	case now.Before(q.from):
-		return missed(QualificationNotYetValid, "qualification %s of %s for %s begins at %s", q.name, q.offer, q.framework.name, moment(q.from))
+		return missed(QualificationNotYetValid, "qualification %s of %s for %s begins at %s", q.name, q.offer, q.framework.name, stamp(q.from))
 	default:
 		return nil
 	}
 }
 
-// stage says how far a qualification that is not granted has come.
-func (q *qualification) stage() string {
+// ungranted is a qualification that is not granted, as a sentence: how far it has come.
+type ungranted qualification
+
+func (q *ungranted) String() string {
 	milestone := ""
 	if q.milestone != "" {
 		milestone = " (" + q.milestone + ")"
@@ -108,28 +112,29 @@ func (q *qualification) stale(maxAge time.Duration, now time.Time) string {
 	}
 }
 
-// appendBounds adds the moments at which it may begin or cease to count, or another reason become the first against it.
-func (q *qualification) appendBounds(moments []time.Time) []time.Time {
-	switch {
-	case q.flaw != "":
-		return moments
-	case q.state != v1alpha1.QualificationGranted:
-		return append(moments, q.framework.acceptUntil)
-	default:
-		return append(moments, q.from, q.until, q.framework.acceptUntil)
+// addBounds adds the moments at which a qualification may begin or cease to count, or another reason become the first against it.
+func (m *moments) addBounds(q *qualification) {
+	if q.flaw != "" {
+		return
+	}
+	m.add(q.framework.acceptUntil)
+	if q.state == v1alpha1.QualificationGranted {
+		m.add(q.from)
+		m.add(q.until)
 	}
 }
 
-// appendAges adds the moments at which its period and its evidence become old enough, and too old; zero ages are not asked.
-func (q *qualification) appendAges(moments []time.Time, periodAge, evidenceAge time.Duration) []time.Time {
+// addAges adds the moments at which a qualification's period and its evidence become old enough, and too old; zero ages are not asked.
+func (m *moments) addAges(q *qualification, periodAge, evidenceAge time.Duration) {
 	if q.flaw != "" || q.state != v1alpha1.QualificationGranted {
-		return moments
+		return
 	}
 	if periodAge > 0 && !q.periodTo.IsZero() {
-		moments = append(moments, q.periodTo, q.periodTo.Add(periodAge))
+		m.add(q.periodTo)
+		m.add(q.periodTo.Add(periodAge))
 	}
 	if evidenceAge > 0 && !q.verified.IsZero() {
-		moments = append(moments, q.verified, q.verified.Add(evidenceAge))
+		m.add(q.verified)
+		m.add(q.verified.Add(evidenceAge))
 	}
-	return moments
 }

@@ -56,14 +56,6 @@ func shared(a, b []string) (string, bool) {
 	return "", false
 }
 
-// earlier returns the earlier of two moments, of which the zero one is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
-}
-
 func knownServiceModel(m v1alpha1.ServiceModel) bool {
 	switch m {
 	case v1alpha1.IaaS, v1alpha1.CaaS, v1alpha1.PaaS, v1alpha1.SaaS:

@@ -33,7 +33,7 @@ func (c *Catalogue) At(now time.Time) *View {
 	now = now.UTC().Round(0)
 	e := c.current.Load()
 	if e == nil || now.Before(e.from) || (!e.to.IsZero() && !now.Before(e.to)) {
-		e = &epoch{from: now, to: after(c.instants, now), grounds: make([]ground, len(c.zones))}
+		e = &epoch{from: now, to: next(c.instants, now), grounds: make([]ground, len(c.zones))}
 		c.current.Store(e)
 	}
 	return &View{catalogue: c, now: now, epoch: e}

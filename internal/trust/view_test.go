@@ -104,6 +104,18 @@ func TestSummaries(t *testing.T) {
 	}
 }
 
+func TestLevelsAreListed(t *testing.T) {
+	o := world()
+	o.TrustLevels = append(o.TrustLevels, v1alpha1.TrustLevel{ObjectMeta: named("empty")})
+	c := Compile(o)
+	if diff := cmp.Diff([]string{"empty", "in-france", "secnumcloud"}, c.Levels()); diff != "" {
+		t.Errorf("levels (-want +got):\n%s", diff)
+	}
+	if !c.HasLevel("empty") || c.HasLevel("in-germany") {
+		t.Error("a malformed level exists, one that nobody wrote does not")
+	}
+}
+
 func TestViewsMayBeUsedByMany(t *testing.T) {
 	c := Compile(world())
 	var all sync.WaitGroup

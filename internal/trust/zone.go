@@ -71,7 +71,7 @@ func (c *Catalogue) resolveZone(f *file, z *zone) {
 		z.gap = missed(ZoneIncomplete, "it does not say its provider: set spec.provider and spec.offer")
 	case z.offerName == "" && z.provider == nil:
 		_, z.gap = c.findOffer(z.providerName, "")
-		f.note("spec.provider", z.gap.reason, "%s", z.gap.detail)
+		f.note("spec.provider", z.gap.reason, "%s", z.gap.detail())
 	case z.offerName == "":
 		z.gap = missed(ZoneIncomplete, "it does not say under which offer of %s its nodes are bought: set spec.offer", z.providerName)
 	default:
@@ -81,15 +81,12 @@ func (c *Catalogue) resolveZone(f *file, z *zone) {
 			if z.provider == nil {
 				field = "spec.provider"
 			}
-			f.note(field, z.gap.reason, "%s", z.gap.detail)
+			f.note(field, z.gap.reason, "%s", z.gap.detail())
 			return
 		}
 		z.gap = z.offer.gap
 	}
 }
-
-// ground names what the zone's nodes are bought as.
-func (z *zone) ground() string { return z.providerName + "/" + z.offerName }
 
 // place is where something stands, as far as qualifications ask. Empty: nobody knows, and no list contains it.
 type place struct{ region, site string }

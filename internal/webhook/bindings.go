@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -128,8 +127,8 @@ func (l *law) binding(n names, owed policy.Obligation, labels map[string]string,
 	if !verdict.Allowed() {
 		return n.refuse(verdict.Message())
 	}
-	if err := l.expired(zone, owed, now); err != nil {
-		return n.refuse(err.Error())
+	if why := l.expired(zone, owed, now); why != "" {
+		return n.refuse(why)
 	}
 	return admit(nil)
 }
@@ -146,8 +145,8 @@ func (l *law) explain(zone, level string, now time.Time) string {
 	return standing.Message
 }
 
-// expired gives, as an error, the levels that a zone does not satisfy now and a margin later.
-func (l *law) expired(zone string, owed policy.Obligation, now time.Time) error {
+// expired says which levels the zone does not satisfy now and a margin later; empty: none.
+func (l *law) expired(zone string, owed policy.Obligation, now time.Time) string {
 	var sentences []string
 	for _, level := range owed.Levels {
 		for _, moment := range []time.Time{now, now.Add(margin)} {
@@ -158,8 +157,5 @@ func (l *law) expired(zone string, owed policy.Obligation, now time.Time) error 
 			}
 		}
 	}
-	if len(sentences) == 0 {
-		return nil
-	}
-	return errors.New(strings.Join(sentences, "; "))
+	return strings.Join(sentences, "; ")
 }

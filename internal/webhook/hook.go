@@ -22,6 +22,8 @@ type hook[O any] struct {
 	judge func(context.Context, *request[O]) answer
 	// falls is what becomes of a request that the judge cannot even be asked about.
 	falls func(sentence string) answer
+	// reads is what is read of a review; nil: no part of it is worth passing over.
+	reads part
 	seen  seenBy
 }
 
@@ -34,6 +36,12 @@ func newHook[O any](h *Handlers, name string, judge func(context.Context, *reque
 // advising makes the hook one that only warns: what it cannot decide passes, with the reason for a warning.
 func (k *hook[O]) advising() *hook[O] {
 	k.falls = func(sentence string) answer { return admit(nil, sentence) }
+	return k
+}
+
+// reading has the hook decode no more than a part of each review.
+func (k *hook[O]) reading(reads part) *hook[O] {
+	k.reads = reads
 	return k
 }
 
@@ -58,7 +66,7 @@ func (k *hook[O]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // review turns the bytes of a review into those of its answer.
 func (k *hook[O]) review(ctx context.Context, body []byte) ([]byte, error) {
 	begun := k.Now()
-	in, unreadable, err := decode[O](body)
+	in, unreadable, err := decode[O](body, k.reads)
 	if err != nil {
 		return nil, err
 	}

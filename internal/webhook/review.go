@@ -71,9 +71,17 @@ func (r *request[O]) is(group, name string, operations ...string) bool {
 // errNoReview is about bytes that are no admission review: nobody is there to whom a denial could be said.
 var errNoReview = errors.New("not an AdmissionReview of admission.k8s.io/v1 with a request")
 
-// decode reads a review. It returns errNoReview if there is none. Otherwise the review can be answered, and the second error says
+// usuallyRead is how many bytes of a review are worth decoding.
+const usuallyRead = 2 << 10
+
+// decode reads a review, of which only a part is read unless reads is nil. It returns errNoReview if there is none. Otherwise the review can be answered, and the second error says
 // what about its object cannot be read.
-func decode[O any](body []byte) (in review[O], unreadable, err error) {
+func decode[O any](body []byte, reads part) (in review[O], unreadable, err error) {
+	if reads != nil {
+		if slim, ok := project(make([]byte, 0, usuallyRead), body, reads); ok {
+			body = slim
+		}
+	}
 	unreadable = utiljson.UnmarshalCaseSensitivePreserveInts(body, &in)
 	isReview := in.APIVersion == "admission.k8s.io/v1" && in.Kind == "AdmissionReview" && in.Request != nil && in.Request.UID != ""
 	switch {

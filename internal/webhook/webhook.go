@@ -110,7 +110,9 @@ func (h *Handlers) Register(mux interface {
 	mux.Handle(PoliciesPath, h.policiesHook())
 }
 
-func (h *Handlers) podsHook() *hook[placement.Pod] { return newHook(h, "pods", h.pods) }
+func (h *Handlers) podsHook() *hook[placement.Pod] {
+	return newHook(h, "pods", h.pods).reading(podReview)
+}
 
 func (h *Handlers) workloadsHook() *hook[workload] { return newHook(h, "workloads", h.workloads) }
 
@@ -118,7 +120,9 @@ func (h *Handlers) bindingsHook() *hook[binding] { return newHook(h, "bindings",
 
 func (h *Handlers) namespacesHook() *hook[namespace] { return newHook(h, "namespaces", h.namespaces) }
 
-func (h *Handlers) catalogueHook() *hook[entry] { return newHook(h, "catalogue", h.catalogue).advising() }
+func (h *Handlers) catalogueHook() *hook[entry] {
+	return newHook(h, "catalogue", h.catalogue).advising()
+}
 
 func (h *Handlers) policiesHook() *hook[policyObject] {
 	return newHook(h, "policies", h.policies).advising()

@@ -48,7 +48,9 @@ type podTemplate struct {
 }
 
 // template finds the pod template, which stands deeper in a CronJob.
-func (w *workload) template() *podTemplate { return cmp.Or(w.Spec.Template, w.Spec.JobTemplate.Spec.Template) }
+func (w *workload) template() *podTemplate {
+	return cmp.Or(w.Spec.Template, w.Spec.JobTemplate.Spec.Template)
+}
 
 // annotations are those of the template.
 func (t *podTemplate) annotations() map[string]string {

@@ -33,7 +33,7 @@ func (b Binaries) Path(program string) string { return filepath.Join(b.Dir, prog
 func (b Binaries) Stages() string { return filepath.Join(b.Dir, "stages.yaml") }
 
 // programs are the names under which the one binary is linked.
-var programs = append([]string{"kubectl"}, order...)
+var programs = append([]string{"kubectl", tether}, order...)
 
 const (
 	// buildNeeds is what the Go build cache takes for the whole control plane, with the modules and the result.

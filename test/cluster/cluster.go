@@ -447,10 +447,8 @@ func (c *Cluster) killAll() error {
 		component.Process.signal(syscall.SIGKILL)
 	}
 	var errs []error
-	for _, name := range order {
-		if component := c.state.Components[name]; component != nil {
-			errs = append(errs, component.Process.kill())
-		}
+	for _, component := range c.state.Components {
+		errs = append(errs, component.Process.kill())
 	}
 	return errors.Join(errs...)
 }
@@ -504,6 +502,28 @@ func (c *Cluster) StartComponent(ctx context.Context, name string) error {
 	}
 	return c.startAndWait(ctx, name)
 }
+
+// AddComponent starts a further program as part of the cluster and returns when readyURL answers 200: it ends with the cluster,
+// and StopComponent and StartComponent know it by name. A component of that name that is there already is replaced.
+func (c *Cluster) AddComponent(ctx context.Context, name, readyURL, program string, args ...string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.reload(); err != nil {
+		return err
+	}
+	if old := c.state.Components[name]; old != nil {
+		if err := old.Process.stop(stopGrace); err != nil {
+			return fmt.Errorf("stopping the %s that is there: %w", name, err)
+		}
+	}
+	c.state.Components[name] = &component{Program: tether, Args: append([]string{program}, args...), Ready: readyURL}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return c.startAndWait(ctx, name)
+}
+
+// tether is the program of test/localcluster that lets any other one end with the cluster.
+const tether = "tether"
 
 func (c *Cluster) component(name string) (*component, error) {
 	if err := c.reload(); err != nil {

@@ -25,6 +25,7 @@ var order = []string{Etcd, APIServer, ControllerManager, Scheduler, Kwok}
 
 // component is a program of the cluster: how to run it, how to see that it is ready, which process it is now.
 type component struct {
+	Program string   `json:"program,omitempty"` // the binary; by default the one of the component's name
 	Args    []string `json:"args"`
 	Ready   string   `json:"ready"` // URL that answers 200 once it is ready
 	Process identity `json:"process"`

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -35,7 +36,7 @@ func (c *Cluster) launch(name string) error {
 	}
 	component := c.state.Components[name]
 	env := []string{"KWOK_WORKDIR=" + filepath.Join(c.dir, "config")} // else kwok also reads a configuration from the home directory
-	process, err := launch(c.state.Binaries.Path(name), component.Args, env, logPath(c.dir, name), end)
+	process, err := launch(c.state.Binaries.Path(cmp.Or(component.Program, name)), component.Args, env, logPath(c.dir, name), end)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ var programs = map[string]func() int{
 	"kubectl":                 kubectl,
 	"kwok":                    kwok,
 	"kwok-stages":             kwokStages,
+	"tether":                  tether,
 }
 
 func main() {

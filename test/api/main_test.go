@@ -1,0 +1,106 @@
+// Package api_test puts the API's schemas before a real API server: whatever they are to refuse is refused, at the right
+// field and in a sentence that helps, and whatever the contract shows is accepted as it stands.
+//
+// # The tour
+//
+//   - schema_test.go has the two tests that matter: every case of every kind is refused for the reason it gives, and no
+//     validation of any schema is without a case that triggered it. Whoever adds a validation is told to add a case.
+//   - fixture_test.go says what a kind's fixture is: a minimal object, a full one with every field, and the cases.
+//   - <kind>_test.go holds the fixture of a kind. A case is the full object with one tweak.
+//   - case_test.go and tweak_test.go have the vocabulary in which cases are written.
+//   - validation_test.go reads from the definitions what there is to trigger.
+//   - contract_test.go, badinput_test.go and kubectl_test.go are about the contract's examples, about what goes wrong in
+//     practice, and about what kubectl shows.
+//
+// Nothing is stored unless a test says so: requests are dry runs.
+package api_test
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/cluster"
+)
+
+// bases is where the definitions are generated to.
+var bases = filepath.Join("..", "..", "config", "crd", "bases")
+
+// server is the API server with our kinds installed.
+type server struct {
+	cluster *cluster.Cluster
+	// client refuses fields that do not exist, as kubectl does.
+	client client.Client
+}
+
+var servers sync.Map // of *cluster.Cluster, func() (*server, error)
+
+// start returns the server that all tests share, with the definitions established.
+func start(t *testing.T) *server {
+	t.Helper()
+	c := cluster.Shared(t)
+	once, _ := servers.LoadOrStore(c, sync.OnceValues(func() (*server, error) { return install(c) }))
+	s, err := once.(func() (*server, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// install installs the definitions and waits until the API server serves them.
+func install(c *cluster.Cluster) (*server, error) {
+	_, err := envtest.InstallCRDs(c.Config(), envtest.CRDInstallOptions{Paths: []string{bases}, ErrorIfPathMissing: true})
+	if err != nil {
+		return nil, err
+	}
+	direct, err := client.New(c.Config(), client.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &server{cluster: c, client: client.WithFieldValidation(direct, metav1.FieldValidationStrict)}, nil
+}
+
+// try asks whether the API server would store an object, and returns it as it would be stored.
+func (s *server) try(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	object = object.DeepCopy()
+	return object, s.client.Create(ctx, object, client.DryRunAll)
+}
+
+// Nothing else works unless this does: rules whose estimated cost is beyond the API server's limits make it refuse a definition.
+func TestEveryDefinitionIsEstablished(t *testing.T) {
+	s := start(t)
+	for _, definition := range definitions(t) {
+		var live apiextensionsv1.CustomResourceDefinition
+		err := s.client.Get(t.Context(), client.ObjectKeyFromObject(&definition), &live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wanted := range []apiextensionsv1.CustomResourceDefinitionConditionType{apiextensionsv1.NamesAccepted, apiextensionsv1.Established} {
+			if !holds(&live, wanted) {
+				t.Errorf("%s is not %s: %v", live.Name, wanted, live.Status.Conditions)
+			}
+		}
+		if holds(&live, apiextensionsv1.NonStructuralSchema) {
+			t.Errorf("the schema of %s is not structural: %v", live.Name, live.Status.Conditions)
+		}
+	}
+}
+
+func holds(definition *apiextensionsv1.CustomResourceDefinition, condition apiextensionsv1.CustomResourceDefinitionConditionType) bool {
+	for _, c := range definition.Status.Conditions {
+		if c.Type == condition {
+			return c.Status == apiextensionsv1.ConditionTrue
+		}
+	}
+	return false
+}
+
+var groupVersion = v1alpha1.GroupVersion.String()
