@@ -74,7 +74,7 @@ func askEverything(t *testing.T, o Objects, at time.Time) {
 	v := c.At(at)
 	for _, z := range v.Zones() {
 		for _, s := range z.Standings {
-			if s.Worth != None && (c.zones[slices.Index(c.zoneNames, z.Name)].flaw != "" || c.levelsBy[s.Level].flaw != "") && !doubled(c) {
+			if s.Worth != None && (c.zones[slices.Index(c.zoneNames, z.Name)].flaw != "" || c.levelsBy[s.Level].flaw != "") && !doubled(o) {
 				t.Errorf("something malformed is worth something: %+v", s)
 			}
 			if s.Message == "" || len(s.Message) > longest || (s.Worth == Open) != (s.Reason == Satisfied) {
@@ -95,9 +95,25 @@ func askEverything(t *testing.T, o Objects, at time.Time) {
 	}
 }
 
-// doubled says that two zones or levels have one name, which no API server allows.
-func doubled(c *Catalogue) bool {
-	return len(c.zonesBy) < len(c.zones) || len(c.levelsBy) < len(c.levels)
+// doubled says that two objects of a kind have one name, which no API server allows.
+func doubled(o Objects) bool {
+	names := map[string]int{}
+	for i := range o.Frameworks {
+		names["f/"+o.Frameworks[i].Name]++
+	}
+	for i := range o.Providers {
+		names["p/"+o.Providers[i].Name]++
+	}
+	for i := range o.Zones {
+		names["z/"+o.Zones[i].Name]++
+	}
+	for i := range o.Qualifications {
+		names["q/"+o.Qualifications[i].Name]++
+	}
+	for i := range o.TrustLevels {
+		names["t/"+o.TrustLevels[i].Name]++
+	}
+	return len(names) < len(o.Frameworks)+len(o.Providers)+len(o.Zones)+len(o.Qualifications)+len(o.TrustLevels)
 }
 
 // FuzzAssess shows a catalogue nodes that say anything.

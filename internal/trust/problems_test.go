@@ -74,6 +74,17 @@ func TestProblems(t *testing.T) {
 			problems{{KindZone, "fr-par-1", "spec.recognition.providerIDPrefixes", Malformed, "write scaleway://instance/fr-par-1/"}}},
 		"a provider's prefix without final slash": {func(o *Objects) { o.provider("bleu").Recognition.ProviderIDPrefixes[0] = "azure:" },
 			problems{{KindCloudProvider, "bleu", "spec.recognition.providerIDPrefixes", Malformed, "must begin with a scheme"}}},
+		"labels that cannot be labels": {func(o *Objects) {
+			o.zone("par-1").Recognition.Labels = map[string]v1alpha1.LabelValue{"rack": "7", "a b": "c", v1alpha1.ZoneLabel: "x"}
+		}, problems{
+			{KindZone, "par-1", "spec.recognition.labels", Malformed, `a b: "c" must be a label key and a label value`},
+			{KindZone, "par-1", "spec.recognition.labels", Malformed, "Terroir writes it"}}},
+		"a framework without levels": {func(o *Objects) { o.framework("cada").Levels = nil },
+			problems{{KindFramework, "cada", "spec.levels", Malformed, "at least one level must be given"}}},
+		"an opinion in another word": {func(o *Objects) { o.provider("outscale").Exposures[0].State = "Perhaps" },
+			problems{
+				{KindCloudProvider, "outscale", "spec.exposures[US-CLOUD-Act].state", Malformed, `"Perhaps" must be NotExposed`},
+				{KindQualification, "outscale-iaas", "spec.subject.provider", ProviderInvalid, "provider outscale is not valid"}}},
 		"a UUID that machines without one report": {func(o *Objects) {
 			o.zone("par-1").Recognition.SystemUUIDs = []v1alpha1.SystemUUID{"00000000-0000-0000-0000-000000000000", "xyz"}
 		}, problems{

@@ -65,6 +65,21 @@ func TestRecognition(t *testing.T) {
 			london.Recognition = v1alpha1.ZoneRecognition{ProviderIDPrefixes: awsZone.Recognition.ProviderIDPrefixes, Labels: map[string]v1alpha1.LabelValue{"rack": "a"}}
 			addZone("london", london)(o)
 		}, state: Recognised, reason: OneZoneMatches, zone: "outscale-a"},
+		"zones divide the ground by label, and one of AWS waits for its driver": {node: with(twin, label{"rack", "o"}), tweak: func(o *Objects) {
+			o.zone("outscale-a").Recognition.Labels = map[string]v1alpha1.LabelValue{"rack": "o"}
+			divided, starting := *awsZone.DeepCopy(), *awsZone.DeepCopy()
+			divided.Recognition = v1alpha1.ZoneRecognition{ProviderIDPrefixes: awsZone.Recognition.ProviderIDPrefixes, Labels: map[string]v1alpha1.LabelValue{"rack": "a"}}
+			addZone("london", divided)(o)
+			addZone("london-starting", starting)(o)
+		}, state: Ambiguous, reason: LooksLikeAnother},
+		"a malformed zone of AWS divides nothing": {node: with(twin, label{"rack", "o"}), tweak: func(o *Objects) {
+			o.zone("outscale-a").Recognition.Labels = map[string]v1alpha1.LabelValue{"rack": "o"}
+			addZone("london", v1alpha1.ZoneSpec{Country: "UK", Provider: "aws", Recognition: v1alpha1.ZoneRecognition{
+				ProviderIDPrefixes: awsZone.Recognition.ProviderIDPrefixes, Labels: map[string]v1alpha1.LabelValue{"rack": "a"}}})(o)
+		}, state: Ambiguous, reason: LooksLikeAnother},
+		"our own label is no signal": {node: NodeFacts{Labels: map[string]string{v1alpha1.OpenLabelPrefix + "x": "y"}}, tweak: func(o *Objects) {
+			o.zone("par-1").Recognition.Labels = map[string]v1alpha1.LabelValue{v1alpha1.OpenLabelPrefix + "x": "y"}
+		}, state: Unknown, reason: NoZoneMatches},
 		"a listed machine has no twin": {node: uuided(twin, strings.ToUpper(uuid)), tweak: func(o *Objects) {
 			o.zone("outscale-a").Recognition.SystemUUIDs = []v1alpha1.SystemUUID{uuid}
 		}, state: Recognised, reason: OneZoneMatches, zone: "outscale-a"},
@@ -166,6 +181,32 @@ func TestSuspect(t *testing.T) {
 			}
 			if end := test.since.Add(SuspectFor); got.State == Suspect && !got.NextChange.Equal(end) {
 				t.Errorf("suspicion ends at %s; want %s", got.NextChange, end)
+			}
+		})
+	}
+}
+
+func TestNoBenefitOfTheDoubt(t *testing.T) {
+	oks := NodeFacts{Name: "n1", ProviderID: "aws:///cloudgouv-eu-west-1a/i-1",
+		Labels: map[string]string{"topology.kubernetes.io/zone": "cloudgouv-eu-west-1a", v1alpha1.ZoneLabel: "oks-a", regionLabel: "francecentral"}}
+	twin := NodeFacts{Name: "n1", ProviderID: "aws:///eu-west-2a/i-1", Labels: map[string]string{regionLabel: "eu-west-2", v1alpha1.ZoneLabel: "outscale-a"}}
+	for sentence, test := range map[string]struct {
+		node   NodeFacts
+		tweak  func(*Objects)
+		reason Reason
+	}{
+		"a signal is missing, and the region is another provider's": {oks, func(o *Objects) {
+			o.provider("outscale").Recognition.Regions = []v1alpha1.Term{"cloudgouv-eu-west-1"}
+		}, SignalContradicts},
+		"nothing is missing that could tell it from its twin": {twin, func(o *Objects) {
+			o.provider("outscale").Recognition.CSIDrivers, o.provider("outscale").Recognition.LabelKeys = nil, nil
+		}, LooksLikeAnother},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			o := world()
+			test.tweak(&o)
+			if got := Compile(o).At(now).Assess(test.node); got.State != Ambiguous || got.Reason != test.reason {
+				t.Errorf("got %v %s: %s; want Ambiguous %s", got.State, got.Reason, got.Message, test.reason)
 			}
 		})
 	}

@@ -265,8 +265,10 @@ func TestQualifications(t *testing.T) {
 		"every entry holds": {zone: "outscale-a", level: v1alpha1.TrustLevelSpec{Qualifications: []v1alpha1.QualificationDemand{
 			{AnyOf: []v1alpha1.Alternative{snc()}}, {AnyOf: []v1alpha1.Alternative{{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-1"}}}}}}, by: "c5 outscale-iaas", until: "2027-01-01T00:00:00Z",
 			tweak: withC5},
-		"any alternative holds":                           {zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: "ens", Levels: []v1alpha1.Term{"alta"}}, snc()), by: "outscale-iaas"},
-		"of several misses the nearest is told":           {zone: "fr-par-1", level: of(v1alpha1.Alternative{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}, snc(), v1alpha1.Alternative{Framework: "eucs", Levels: []v1alpha1.Term{"high"}}), reason: QualificationNotGranted, says: "in evaluation"},
+		"any alternative holds":                 {zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: "ens", Levels: []v1alpha1.Term{"alta"}}, snc()), by: "outscale-iaas"},
+		"of several misses the nearest is told": {zone: "fr-par-1", level: of(v1alpha1.Alternative{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}, snc(), v1alpha1.Alternative{Framework: "eucs", Levels: []v1alpha1.Term{"high"}}), reason: QualificationNotGranted, says: "in evaluation"},
+		"of two alternatives that hold, the one that lasts": {zone: "outscale-a", level: of(snc(ends("2026-12-24T00:00:00Z")), v1alpha1.Alternative{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}),
+			tweak: withC5, by: "c5", until: "2027-01-01T00:00:00Z"},
 		"an alternative for other countries":              {zone: "outscale-a", level: of(snc(only("DE"))), reason: AlternativeNotForCountry, says: "secnumcloud-3.2 qualified is accepted only in zones in DE, and it stands in FR"},
 		"an alternative for this country":                 {zone: "outscale-a", level: of(snc(only("EU"))), by: "outscale-iaas"},
 		"an alternative that ends later":                  {zone: "outscale-a", level: of(snc(ends("2027-06-01T00:00:00Z"))), by: "outscale-iaas", until: "2027-06-01T00:00:00Z"},

@@ -80,6 +80,9 @@ func namesOf(r *request[binding]) names {
 }
 
 func (n names) refuse(why string) answer {
+	if n.node == "" {
+		return refuse("pod %s cannot be bound: %s", n.pod, why)
+	}
 	return refuse("pod %s cannot be bound to node %s: %s", n.pod, n.node, why)
 }
 

@@ -126,7 +126,7 @@ func with[T any, P interface {
 	}
 	var next T
 	if err := utiljson.UnmarshalCaseSensitivePreserveInts(r.Object.RawMessage, &next); err != nil {
-		return nil, fmt.Errorf("reading the %s: %w", r.Kind.Kind, err)
+		return nil, fmt.Errorf("the %s cannot be read: %s", r.Kind.Kind, inWords(err))
 	}
 	return append(out, next), nil
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -85,9 +86,18 @@ func (k *hook[O]) answer(ctx context.Context, r *request[O], unreadable error) (
 		}
 	}()
 	if unreadable != nil {
-		return k.falls(fmt.Sprintf("Terroir cannot read the object: %v", unreadable))
+		return k.falls("Terroir cannot read the object: " + inWords(unreadable))
 	}
 	return k.judge(ctx, r)
+}
+
+// inWords says what cannot be decoded without the words of our code.
+func inWords(unreadable error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(unreadable, &wrong) {
+		return fmt.Sprintf("%s is of the wrong type, %s", wrong.Field, wrong.Value)
+	}
+	return unreadable.Error()
 }
 
 var (

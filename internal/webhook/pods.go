@@ -48,10 +48,10 @@ func (l *law) podWarnings(c placement.Case, now time.Time) []string {
 		would := l.Policies.Add(policy.Obligation{}, p.Demand)
 		verdict := placement.JudgeShaped(placement.Case{Pod: c.Pod, Owed: would, Settings: l.Settings})
 		if !verdict.Allowed() {
-			warnings = append(warnings, fmt.Sprintf("%s would refuse this pod if it enforced: %s", p.Source, verdict.Message()))
+			warnings = append(warnings, fmt.Sprintf("%s, if it enforced, would refuse this pod: %s", p.Source, verdict.Message()))
 			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("%s would have this pod run only %s if it enforced", p.Source, ground(p.Demand)))
+		warnings = append(warnings, fmt.Sprintf("%s, if it enforced, would have this pod run only %s", p.Source, ground(p.Demand)))
 		warnings = append(warnings, l.missing(would.Levels, now, "so the pod would wait")...)
 	}
 	return warnings

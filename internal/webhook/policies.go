@@ -35,10 +35,12 @@ func (h *Handlers) policies(_ context.Context, r *request[policyObject]) answer 
 	}
 	set, source := compiledAlone(current, r)
 	warnings := refusing(set.ProblemsOf(source), r.Object.Spec.Enforcement)
+	now := h.Now()
 	if len(warnings) == 0 {
-		now := h.Now()
-		warnings = current.missing(levelsOf(r.Object.Spec), now, "so pods that it concerns will wait")
-		warnings = append(warnings, h.tooFewSites(current, r.Object.Spec.PlacementDemand, now)...)
+		warnings = current.missing(levelsOf(r.Object.Spec.PlacementDemand), now, "so pods that it concerns will wait")
+	}
+	if len(warnings) == 0 {
+		warnings = h.tooFewSites(current, r.Object.Spec.PlacementDemand, now)
 	}
 	return admit(nil, append(warnings, h.violations(set)...)...)
 }
@@ -62,22 +64,22 @@ func compiledAlone(e *era, r *request[policyObject]) (*policy.Set, policy.Source
 
 // refusing says of each problem of a policy what follows from it.
 func refusing(problems []policy.Problem, enforcement v1alpha1.Enforcement) []string {
-	follows := "; until it does, the policy is not Ready"
+	follows := "Until this is mended the policy is not Ready"
 	if enforcement == v1alpha1.EnforcementEnforce {
-		follows += " and pods in its namespaces are refused"
+		follows += ", and pods in its namespaces are refused"
 	}
 	var warnings []string
 	for _, p := range problems {
-		if strings.Contains(p.Message, "does not exist") {
-			warnings = append(warnings, p.Message+follows)
-		} else {
-			warnings = append(warnings, p.Message)
+		end := ". "
+		if strings.HasSuffix(p.Message, "?") {
+			end = " "
 		}
+		warnings = append(warnings, p.Message+end+follows)
 	}
 	return warnings
 }
 
-func levelsOf(s v1alpha1.ClusterPlacementPolicySpec) []string {
+func levelsOf(s v1alpha1.PlacementDemand) []string {
 	levels := make([]string, len(s.TrustLevels))
 	for i, l := range s.TrustLevels {
 		levels[i] = string(l)
@@ -98,8 +100,9 @@ func (h *Handlers) tooFewSites(e *era, d v1alpha1.PlacementDemand, now time.Time
 	if len(sites) > 0 {
 		which = " (" + strings.Join(sites, ", ") + ")"
 	}
-	return []string{fmt.Sprintf("%d sites are asked for, but only %d with nodes satisfy %s%s: at most %d pods of a workload on each will run, and the others will wait",
-		d.Spread.MinSites, len(sites), strings.Join(levelsOf(v1alpha1.ClusterPlacementPolicySpec{PlacementDemand: d}), " and "), which, max(d.Spread.MaxSkew, 1))}
+	each := count(int(max(d.Spread.MaxSkew, 1)), "pod")
+	return []string{fmt.Sprintf("%s asked for, but only %d with nodes satisfy %s%s: at most %s of a workload on each will run, and the others will wait",
+		count(int(d.Spread.MinSites), "site"), len(sites), strings.Join(levelsOf(d), " and "), which, each)}
 }
 
 // violations counts pods that run where the policy does not want them.
@@ -111,5 +114,5 @@ func (h *Handlers) violations(set *policy.Set) []string {
 	if pods == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s in %s %s where this policy does not want them", count(pods, "pod"), count(namespaces, "namespace"), verb(pods, "run"))}
+	return []string{fmt.Sprintf("%s in %s %s where this policy does not want pods", count(pods, "pod"), count(namespaces, "namespace"), verb(pods, "run"))}
 }

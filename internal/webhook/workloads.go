@@ -157,7 +157,7 @@ func (l *law) workload(r *request[workload], c change, nodes func() []*corev1.No
 	e.ground = placement.Ground{Nodes: nodes(), Nearest: e.nearest}
 	denials, warnings := e.judge(owed)
 	if len(denials) > 0 {
-		return refuse("%s is refused, because its pods would be: %s", e.name(), strings.Join(denials, "; "))
+		return refuse("%s is refused: %s", e.name(), strings.Join(denials, "; "))
 	}
 	return admit(patches, append(warnings, e.warnings(owed)...)...)
 }
@@ -268,9 +268,9 @@ func (e early) warnings(owed policy.Obligation) []string {
 		verdict, unfit := placement.JudgeTemplate(e.template(), would, e.Settings, e.ground)
 		switch {
 		case !verdict.Allowed():
-			warnings = append(warnings, fmt.Sprintf("%s would refuse the pods if it enforced: %s", p.Source, verdict.Message()))
+			warnings = append(warnings, fmt.Sprintf("%s, if it enforced, would refuse the pods: %s", p.Source, verdict.Message()))
 		default:
-			warnings = append(warnings, fmt.Sprintf("%s would have the pods run only %s if it enforced", p.Source, ground(p.Demand)))
+			warnings = append(warnings, fmt.Sprintf("%s, if it enforced, would have the pods run only %s", p.Source, ground(p.Demand)))
 		}
 		for _, w := range unfit {
 			warnings = append(warnings, fmt.Sprintf("if %s enforced: %s", p.Source, w))

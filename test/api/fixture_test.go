@@ -1,95 +1,92 @@
 package api_test
 
 import (
-	"fmt"
-	"maps"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// fixture is what is known of a kind.
+// fixture is what is known of a kind. What goes without saying is left out of its objects: apiVersion, kind, and the name
+// where any will do.
 type fixture struct {
 	kind string
-	// minimal is the least that is accepted: spec and, where the kind has a name of its own, metadata.
+	// namespaced says that objects of the kind live in namespaces.
+	namespaced bool
+	// minimal is the least that is accepted. It is also what is stored where something has to be, and then concerns no node
+	// and no namespace of anybody else's.
 	minimal string
-	// full has every field once, status included. Cases tweak it.
+	// full has every field there is, status included. The cases tweak it.
 	full string
-	// refused are the cases, by a sentence that says what is wrong with the object.
+	// refused are the cases.
 	refused cases
+	// accepted are those that look like one of them.
+	accepted accepted
 }
 
-// fixtures are all kinds'. The completeness test says so if one is missing.
-var fixtures = []fixture{
-	cloudProvider, clusterPlacementPolicy, framework, placementFloor, placementPolicy, qualification, terroirConfig, trustLevel, zone,
+// fixtures are those of all kinds.
+func fixtures() []fixture {
+	return []fixture{
+		cloudProvider(), clusterPlacementPolicy(), framework(), placementFloor(), placementPolicy(), qualification(), terroirConfig(), trustLevel(), zone(),
+	}
 }
 
-// cases are objects to be refused, by the sentence that says what is wrong with each.
-type cases map[string]refusal
-
-// refusal is one tweak of a valid object, and what the API server has to say to it.
-type refusal struct {
-	tweak tweak
-	// field is the path at which the error stands.
-	field string
-	// says is a part of the error's message.
-	says string
-}
-
-// all joins tables. A sentence that stands in two of them is a mistake.
-func all(tables ...cases) cases {
-	joined := cases{}
-	for _, table := range tables {
-		for sentence, c := range table {
-			if _, twice := joined[sentence]; twice {
-				panic(fmt.Sprintf("two cases are called %q", sentence))
-			}
-			joined[sentence] = c
+func fixtureOf(t *testing.T, kind string) fixture {
+	t.Helper()
+	for _, f := range fixtures() {
+		if f.kind == kind {
+			return f
 		}
 	}
-	return maps.Clone(joined)
+	t.Fatalf("%s has no fixture", kind)
+	return fixture{}
 }
 
-func (f fixture) minimalObject(t *testing.T) *unstructured.Unstructured {
-	t.Helper()
-	return f.object(t, f.minimal)
-}
+// What any kind may contain. The conditions are all that there are, so that every column finds its own.
+const (
+	someSHA256     = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	someConditions = `
+  - {type: Ready, status: "True", reason: AsExpected, message: It is., lastTransitionTime: "2026-11-01T00:00:00Z"}
+  - {type: InForce, status: "True", reason: AsExpected, message: It is., lastTransitionTime: "2026-11-01T00:00:00Z"}
+  - {type: Satisfied, status: "True", reason: AsExpected, message: It is., lastTransitionTime: "2026-11-01T00:00:00Z"}
+  - {type: Compliant, status: "True", reason: AsExpected, message: It is., lastTransitionTime: "2026-11-01T00:00:00Z"}`
+)
 
-func (f fixture) fullObject(t *testing.T) *unstructured.Unstructured {
-	t.Helper()
-	return f.object(t, f.full)
-}
+// anyName is the name of objects that may have any, and namespace is where they are.
+const (
+	anyName   = "api-test"
+	namespace = "terroir-api-test"
+)
 
-// object completes what a fixture says by what goes without saying.
 func (f fixture) object(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
-	content := fromYAML(t, text)
-	content["apiVersion"], content["kind"] = groupVersion, f.kind
-	object := &unstructured.Unstructured{Object: content}
+	object := &unstructured.Unstructured{Object: parse(t, text)}
+	object.SetAPIVersion(v1alpha1.GroupVersion.String())
+	object.SetKind(f.kind)
 	if object.GetName() == "" {
-		object.SetName("api-test")
+		object.SetName(anyName)
 	}
-	if namespaced[f.kind] {
-		object.SetNamespace("default")
+	if f.namespaced {
+		object.SetNamespace(namespace)
 	}
 	return object
 }
 
-// namespaced are the kinds that are.
-var namespaced = map[string]bool{"PlacementFloor": true, "PlacementPolicy": true}
-
-func fromYAML(t *testing.T, text string) map[string]any {
+// tweaked is the full object with one tweak.
+func (f fixture) tweaked(t *testing.T, change tweak) *unstructured.Unstructured {
 	t.Helper()
-	asJSON, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		t.Fatalf("%v in\n%s", err, text)
-	}
-	var object unstructured.Unstructured
+	object := f.object(t, f.full)
+	change(object.Object)
+	return object
+}
+
+func parse(t *testing.T, text string) map[string]any {
+	t.Helper()
 	content := map[string]any{}
-	if err := object.UnmarshalJSON(withKind(asJSON)); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(text), &content); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	maps.Copy(content, object.Object)
 	return content
 }

@@ -9,25 +9,27 @@
 //   - <kind>_test.go holds the fixture of a kind. A case is the full object with one tweak.
 //   - case_test.go and tweak_test.go have the vocabulary in which cases are written.
 //   - validation_test.go reads from the definitions what there is to trigger.
+//   - countries_test.go is about the lists of countries in the schemas.
 //   - contract_test.go, badinput_test.go and kubectl_test.go are about the contract's examples, about what goes wrong in
 //     practice, and about what kubectl shows.
 //
-// Nothing is stored unless a test says so: requests are dry runs.
+// Requests are dry runs, except where a test needs something to be there: then it stores a kind's minimal object.
 package api_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/test/cluster"
 )
 
@@ -41,29 +43,36 @@ type server struct {
 	client client.Client
 }
 
-var servers sync.Map // of *cluster.Cluster, func() (*server, error)
+var shared struct {
+	once sync.Once
+	*server
+	err error
+}
 
 // start returns the server that all tests share, with the definitions established.
 func start(t *testing.T) *server {
 	t.Helper()
 	c := cluster.Shared(t)
-	once, _ := servers.LoadOrStore(c, sync.OnceValues(func() (*server, error) { return install(c) }))
-	s, err := once.(func() (*server, error))()
-	if err != nil {
-		t.Fatal(err)
+	shared.once.Do(func() { shared.server, shared.err = install(c) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
 	}
-	return s
+	return shared.server
 }
 
 // install installs the definitions and waits until the API server serves them.
 func install(c *cluster.Cluster) (*server, error) {
 	_, err := envtest.InstallCRDs(c.Config(), envtest.CRDInstallOptions{Paths: []string{bases}, ErrorIfPathMissing: true})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("installing the definitions: %w", err)
 	}
 	direct, err := client.New(c.Config(), client.Options{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	err = direct.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	if client.IgnoreAlreadyExists(err) != nil {
+		return nil, fmt.Errorf("creating a namespace for the tests: %w", err)
 	}
 	return &server{cluster: c, client: client.WithFieldValidation(direct, metav1.FieldValidationStrict)}, nil
 }
@@ -102,5 +111,3 @@ func holds(definition *apiextensionsv1.CustomResourceDefinition, condition apiex
 	}
 	return false
 }
-
-var groupVersion = v1alpha1.GroupVersion.String()

@@ -1,0 +1,273 @@
+package api_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/terroir-dev/terroir/api/v1alpha1"
+)
+
+// The examples of the contract, as they stand there: its nulls, empty lists and comments included. What it marks as coming
+// with a later issue is left out, and what it abbreviates with … is written out.
+const (
+	inFrance = `
+apiVersion: terroir.dev/v1alpha1
+kind: Zone
+metadata: {name: par-1}
+spec: {country: FR, recognition: {labels: {topology.kubernetes.io/zone: par-1}}}
+---
+kind: TrustLevel
+metadata: {name: in-france}
+spec: {countries: [FR]}
+---
+kind: ClusterPlacementPolicy
+metadata: {name: patients}
+spec: {namespaceSelector: {matchLabels: {data: patients}}, trustLevels: [in-france], enforcement: Enforce}
+`
+	theCatalogue = `
+kind: Framework                     # a certification scheme, in one version
+metadata: {name: secnumcloud-3.2}
+spec:
+  title: SecNumCloud
+  version: "3.2"
+  authority: {name: ANSSI, kind: State, country: FR}   # State|EUInstitution|Association|Vendor|Auditor
+  lifecycle: InForce                # Draft|Proposed|InForce|Superseded ; Draft and Proposed satisfy nothing
+  acceptUntil: null                 # for Superseded: qualifications under it count until then
+  levels: [{name: qualified}]       # a level may include: [other levels of this framework]
+---
+kind: CloudProvider
+metadata: {name: outscale}
+spec:
+  legalEntity: OUTSCALE SAS
+  seat: FR
+  parent: {name: Dassault Systèmes SE, country: FR}
+  exposures:                        # extraterritorial law: a legal opinion. Not listed, or without basis: Undetermined
+  - {law: US-CLOUD-Act, state: NotExposed, assessedBy: "…", assessedAt: "2026-01-01", basis: "…"}  # NotExposed|Exposed|Undetermined
+  recognition: {providerIDPrefixes: ["aws:///eu-west-2a/", "aws:///eu-west-2b/"], csiDrivers: [bsu.csi.outscale.com]}  # what its nodes look like
+  offers:
+  - {name: iaas, serviceModel: IaaS, administrationFrom: [FR], supportFrom: [FR]}      # IaaS|CaaS|PaaS|SaaS
+  - name: oks
+    serviceModel: CaaS
+    hostedOn: [{provider: outscale, offer: iaas, regions: [cloudgouv-eu-west-1]}]
+    subcontractors: []              # name, country, role
+---
+kind: Zone                          # one place of this cluster's nodes, as the platform team declares it
+metadata: {name: cloudgouv-eu-west-1a}           # at most 63 characters, as is site
+spec:
+  country: FR                       # required; provider, offer, region are needed only by levels that ask about them
+  provider: outscale
+  offer: oks                        # the offer under which the nodes there are bought
+  region: cloudgouv-eu-west-1       # in the provider's words
+  site: paris-1                     # the building: the unit of spreading. Default: the zone's name
+  recognition:                      # at least one; all given kinds must hold
+    providerIDPrefixes: ["aws:///cloudgouv-eu-west-1a/"]          # any of; each ends in "/"
+    labels: {topology.kubernetes.io/zone: cloudgouv-eu-west-1a}   # all of
+    csiDrivers: [bsu.csi.outscale.com]                            # any of
+    systemUUIDs: []                                               # any of; for machines without a cloud controller
+---
+kind: Qualification                 # who vouches for which offer, where, until when
+metadata: {name: outscale-oks-snc32}
+spec:
+  framework: secnumcloud-3.2
+  levels: [qualified]
+  subject: {provider: outscale, offer: oks, regions: [cloudgouv-eu-west-1], sites: []}   # or everywhere: true ; never empty
+  state: Granted                    # Announced|Applied|InEvaluation|Granted|Suspended|Withdrawn ; only Granted counts
+  milestone: J3                     # the scheme's own word, shown to people
+  validFrom: "2026-01-01T00:00:00Z"
+  validUntil: "2029-01-01T00:00:00Z"             # required to count; exclusive
+  period: null                      # {from, to}: what an attestation such as C5 Type 2 covered
+  evidence: [{url: "https://example.org/list", sha256: "` + someSHA256 + `", retrievedAt: "2026-11-01T00:00:00Z"}]
+  lastVerified: "2026-11-01T00:00:00Z"
+---
+kind: TrustLevel                    # the name a workload asks for: a conjunction of demands, at least one
+metadata: {name: secnumcloud}       # a DNS label: it becomes part of node labels
+spec:
+  qualifications:                   # every entry must hold
+  - anyOf:                          # how one scheme is accepted in place of another: by writing it here, with a reason
+    - {framework: secnumcloud-3.2, levels: [qualified], serviceModels: [IaaS, CaaS], appliesTo: Offer, countries: [FR]}
+    - {framework: c5-2020, levels: [type-2], countries: [DE], maxPeriodAge: 8760h, basis: "…", until: "2027-06-01T00:00:00Z"}
+  countries: [FR, DE]               # ISO 3166-1 alpha-2, or EU, EEA
+  seatIn: [EU]                      # provider and its parent
+  administrationFrom: [EU]
+  supportFrom: []
+  notExposedTo: [US-CLOUD-Act, US-FISA-702]
+  maxEvidenceAge: 8760h             # against lastVerified
+  staleEvidence: Warn               # Warn|Hold ; Hold: no new pods; stale evidence never evicts
+`
+	whatIsRequired = `
+kind: ClusterPlacementPolicy        # platform team; whole namespaces
+metadata: {name: health-data}
+spec:
+  namespaceSelector: {matchLabels: {data-class: health}}    # never empty
+  trustLevels: [secnumcloud]
+  spread: {minSites: 3, maxSkew: 1, tooFewReplicas: Warn}   # Ignore|Warn|Deny
+  enforcement: Enforce              # Audit|Warn|Enforce, no default
+---
+kind: PlacementPolicy               # namespaced; the whole namespace; same fields, no selector; can only tighten
+metadata: {name: payroll, namespace: hr}
+spec: {trustLevels: [secnumcloud], enforcement: Enforce}
+---
+kind: PlacementFloor                # namespaced, always named floor; written by Terroir alone: what this namespace owes
+metadata: {name: floor, namespace: hr}
+spec: {trustLevels: [secnumcloud], minSites: 3, demandedBy: [{kind: ClusterPlacementPolicy, name: health-data}]}   # and exceptions, encryption later
+---
+kind: TerroirConfig                 # cluster-scoped, named cluster; created with defaults; settings, and status of the whole
+metadata: {name: cluster}
+spec:
+  allowedSchedulers: [default-scheduler]
+  exemptNamespaces: []              # by literal name, besides kube-system, kube-node-lease, kube-public and Terroir's own
+`
+)
+
+func TestTheContractsExamplesAreAccepted(t *testing.T) {
+	s := start(t)
+	for _, text := range []string{inFrance, theCatalogue, whatIsRequired} {
+		for _, object := range objects(t, []byte(strings.ReplaceAll(text, "namespace: hr", "namespace: "+namespace))) {
+			object.SetAPIVersion(v1alpha1.GroupVersion.String()) // which the contract writes once
+			t.Run(object.GetKind()+"/"+object.GetName(), func(t *testing.T) {
+				t.Parallel()
+				if _, err := s.try(t.Context(), object); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A sample that the API server refuses would be the first thing that a reader tries.
+func TestEverySampleIsAccepted(t *testing.T) {
+	s := start(t)
+	for file, texts := range samples(t) {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			for _, text := range texts {
+				s.acceptsOurs(t, text)
+			}
+		})
+	}
+}
+
+// acceptsOurs tries those objects of a file that are of our kinds.
+func (s *server) acceptsOurs(t *testing.T, text []byte) {
+	t.Helper()
+	for _, object := range objects(t, text) {
+		if object.GetAPIVersion() != v1alpha1.GroupVersion.String() {
+			continue
+		}
+		if object.GetNamespace() != "" {
+			object.SetNamespace(namespace)
+		}
+		if _, err := s.try(t.Context(), object); err != nil {
+			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+		}
+	}
+}
+
+// samples are the YAML files that are to be applied, and the YAML in the documentation, by file.
+func samples(t *testing.T) map[string][][]byte {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	found := map[string][][]byte{}
+	for _, folder := range []string{"README.md", "docs", "config/samples", "config/catalog"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(file string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			switch filepath.Ext(file) {
+			case ".yaml":
+				found[file] = [][]byte{read(t, file)}
+			case ".md":
+				found[file] = fenced(read(t, file))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// fenced returns the blocks of a page that are YAML.
+func fenced(page []byte) [][]byte {
+	var blocks [][]byte
+	for _, match := range yamlBlock.FindAllSubmatch(page, -1) {
+		blocks = append(blocks, match[1])
+	}
+	return blocks
+}
+
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+
+// objects are the documents of a text.
+func objects(t *testing.T, text []byte) []*unstructured.Unstructured {
+	t.Helper()
+	var found []*unstructured.Unstructured
+	for _, document := range bytes.Split(text, []byte("\n---\n")) {
+		content := map[string]any{}
+		if err := yaml.Unmarshal(document, &content); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if len(content) > 0 {
+			found = append(found, &unstructured.Unstructured{Object: content})
+		}
+	}
+	return found
+}
+
+func TestDefaults(t *testing.T) {
+	s := start(t)
+	defaults := map[string]any{"allowedSchedulers": []any{"default-scheduler"}, "schedulerUsers": []any{"system:kube-scheduler"}}
+	for sentence, c := range map[string]struct {
+		fixture fixture
+		text    string
+		field   []string
+		want    any
+	}{
+		"a configuration that says nothing":   {terroirConfig(), `metadata: {name: cluster}`, []string{"spec"}, defaults},
+		"a configuration that is empty":       {terroirConfig(), `{metadata: {name: cluster}, spec: {}}`, []string{"spec"}, defaults},
+		"a configuration of null":             {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedSchedulers: null, schedulerUsers: null}}`, []string{"spec"}, defaults},
+		"stale evidence is told, and no more": {trustLevel(), `spec: {countries: [FR]}`, []string{"spec", "staleEvidence"}, "Warn"},
+		"a spread": {
+			placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit, spread: {minSites: 2}}`, []string{"spec", "spread"},
+			map[string]any{"minSites": int64(2), "maxSkew": int64(1), "tooFewReplicas": "Warn"},
+		},
+		"an alternative is about the offer itself": {
+			trustLevel(), `spec: {qualifications: [{anyOf: [{framework: f, levels: [l]}]}]}`, []string{"spec", "qualifications"},
+			[]any{map[string]any{"anyOf": []any{map[string]any{"framework": "f", "levels": []any{"l"}, "appliesTo": "Offer"}}}},
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			stored, err := s.try(t.Context(), c.fixture.object(t, c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := unstructured.NestedFieldNoCopy(stored.Object, c.field...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("stored is (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -1,0 +1,45 @@
+package api_test
+
+func terroirConfig() fixture {
+	const first = "status.revoking[0]"
+	return fixture{
+		kind:    "TerroirConfig",
+		minimal: `metadata: {name: cluster}`,
+		full: `
+metadata: {name: cluster}
+spec:
+  allowedSchedulers: [default-scheduler]
+  schedulerUsers: [system:kube-scheduler]
+  exemptNamespaces: [monitoring]
+status:
+  observedGeneration: 1
+  conditions: ` + someConditions + `
+  fence: Full
+  revoking: [{node: n1, trustLevels: [secnumcloud], until: "2026-11-01T00:00:10Z"}]`,
+		refused: all(
+			cases{
+				"a second configuration": {set("metadata.name", "other"), "", "there is one TerroirConfig: metadata.name must be cluster"},
+			},
+			filled("spec.allowedSchedulers"),
+			setOf("spec.allowedSchedulers", 16),
+			text("spec.allowedSchedulers[0]", 1, 253),
+			wrong("spec.allowedSchedulers[0]", "must be a scheduler's name, such as default-scheduler", "Default Scheduler", "*"),
+			filled("spec.schedulerUsers"),
+			setOf("spec.schedulerUsers", 16),
+			text("spec.schedulerUsers[0]", 1, 253),
+			wrong("spec.schedulerUsers[0]", "must be a user as the API server names it, without quotes, backslashes and spaces, such as system:kube-scheduler",
+				"kube scheduler", "o'neill", `"quoted"`, `back\slash`, "a\nb"),
+			setOf("spec.exemptNamespaces", 64),
+			term("spec.exemptNamespaces[0]"),
+			wrong("spec.exemptNamespaces[0]", "must be the name of a namespace, such as monitoring", "kube-*", "Monitoring", "a.b"),
+			choice("status.fence", "Full", "ValidatingOnly", "Off"),
+			setOf("status.revoking", 10000, "node"),
+			required(first+".node", first+".trustLevels", first+".until"),
+			text(first+".node", 0, 253),
+			setOf(first+".trustLevels", 256),
+			text(first+".trustLevels[0]", 0, 63),
+			moment(first+".until"),
+			conditions(),
+		),
+	}
+}
