@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -27,8 +28,16 @@ type Fence struct {
 	// webhooks gives the webhook configurations that belong to the exempt namespaces.
 	webhooks func(exempt []string) []runtime.Object
 
-	// applied remembers which version of each object is known to be right, so that only what somebody changed is written again.
-	applied map[types.UID]int64
+	// written remembers, by kind and name, what was written and which version of the object that made, so that only what somebody
+	// changed, or what is to be otherwise, is written again.
+	written map[string]written
+}
+
+// written is one version of an object, and a digest of what Terroir wants of it.
+type written struct {
+	uid        types.UID
+	generation int64
+	content    [sha256.Size]byte
 }
 
 func (f *Fence) loop() loop {
@@ -150,19 +159,28 @@ func (f *Fence) carryOut(ctx context.Context, wanted []client.Object, w fenceWor
 	return failed
 }
 
-// ensure writes an object unless it is known to be as Terroir last wrote it.
+// ensure writes an object unless it is known to be there, as Terroir last wrote it, and to be wanted as it was then.
 func (f *Fence) ensure(ctx context.Context, wanted, present client.Object) error {
-	if present != nil && f.applied[present.GetUID()] == present.GetGeneration() {
-		return nil
-	}
 	u, err := f.unstructured(wanted)
 	if err != nil {
 		return err
 	}
-	if err := f.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership); err != nil {
-		return fmt.Errorf("writing %s %s: %w", u.GetKind(), u.GetName(), err)
+	text, err := u.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("encoding %s %s: %w", u.GetKind(), u.GetName(), err)
 	}
-	f.applied[u.GetUID()] = u.GetGeneration()
+	key, version := u.GetKind()+"/"+u.GetName(), written{content: sha256.Sum256(text)}
+	if present != nil {
+		version.uid, version.generation = present.GetUID(), present.GetGeneration()
+		if f.written[key] == version {
+			return nil
+		}
+	}
+	if err := f.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("writing %s: %w", key, err)
+	}
+	version.uid, version.generation = u.GetUID(), u.GetGeneration()
+	f.written[key] = version
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,7 +50,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&Catalogue{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
 		(&Obligation{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
-		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, applied: map[types.UID]int64{}}).loop(),
+		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, written: map[string]written{}}).loop(),
 	}
 	for _, l := range loops {
 		if err := l.start(mgr); err != nil {

@@ -206,7 +206,7 @@ func fenced(page []byte) [][]byte {
 	return blocks
 }
 
-var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+var yamlBlock = regexp.MustCompile("(?s)\n```yaml\n(.*?\n)```")
 
 // objects are the documents of a text.
 func objects(t *testing.T, text []byte) []*unstructured.Unstructured {
@@ -238,11 +238,13 @@ func TestDefaults(t *testing.T) {
 		"a configuration of null":             {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedSchedulers: null, schedulerUsers: null}}`, []string{"spec"}, defaults},
 		"stale evidence is told, and no more": {trustLevel(), `spec: {countries: [FR]}`, []string{"spec", "staleEvidence"}, "Warn"},
 		"a spread": {
-			placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit, spread: {minSites: 2}}`, []string{"spec", "spread"},
+			placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit, spread: {minSites: 2}}`,
+			[]string{"spec", "spread"},
 			map[string]any{"minSites": int64(2), "maxSkew": int64(1), "tooFewReplicas": "Warn"},
 		},
 		"an alternative is about the offer itself": {
-			trustLevel(), `spec: {qualifications: [{anyOf: [{framework: f, levels: [l]}]}]}`, []string{"spec", "qualifications"},
+			trustLevel(), `spec: {qualifications: [{anyOf: [{framework: f, levels: [l]}]}]}`,
+			[]string{"spec", "qualifications"},
 			[]any{map[string]any{"anyOf": []any{map[string]any{"framework": "f", "levels": []any{"l"}, "appliesTo": "Offer"}}}},
 		},
 	} {

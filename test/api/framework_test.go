@@ -35,8 +35,10 @@ status:
 			setOf("spec.levels[0].include", 16),
 			term("spec.levels[0].include[0]"),
 			cases{
-				"a framework in force has an end": {set("spec.lifecycle", "InForce"), "spec.acceptUntil",
-					"acceptUntil has a meaning only when lifecycle is Superseded: leave it out, or set lifecycle: Superseded"},
+				"a framework in force has an end": {
+					set("spec.lifecycle", "InForce"), "spec.acceptUntil",
+					"acceptUntil has a meaning only when lifecycle is Superseded: leave it out, or set lifecycle: Superseded",
+				},
 				"a level includes itself":                  {set("spec.levels[1].include", []any{"type-1"}), "spec.levels", includesOthers},
 				"a level includes one that does not exist": {set("spec.levels[0].include", []any{"type-3"}), "spec.levels", includesOthers},
 			},

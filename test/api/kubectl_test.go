@@ -1,7 +1,7 @@
 package api_test
 
 import (
-	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -17,26 +17,30 @@ import (
 
 func TestWhatKubectlGetShows(t *testing.T) {
 	s := start(t)
-	for kind, want := range map[string]string{
-		"Zone":                   "NAME COUNTRY PROVIDER OFFER SITE NODES SATISFIES READY",
-		"TrustLevel":             "NAME SATISFIED ZONES SITES NODES NEXT CHANGE READY REASON",
-		"Qualification":          "NAME FRAMEWORK PROVIDER OFFER STATE UNTIL IN FORCE REASON",
-		"ClusterPlacementPolicy": "NAME ENFORCEMENT REQUIRES NAMESPACES PODS VIOLATIONS READY REASON",
-		"PlacementPolicy":        "NAME ENFORCEMENT REQUIRES PODS VIOLATIONS READY REASON",
-		"PlacementFloor":         "NAME REQUIRES MIN SITES MISSING",
-		"Framework":              "NAME TITLE VERSION AUTHORITY LIFECYCLE READY",
-		"CloudProvider":          "NAME LEGAL ENTITY SEAT PARENT READY",
-		"TerroirConfig":          "NAME FENCE READY REASON",
-	} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			stored := s.store(t, fixtureOf(t, kind), "kubectl-test")
-			out := s.kubectl(t, "get", kind, stored.GetName())
-			header, _, _ := strings.Cut(out, "\n")
-			if diff := cmp.Diff(want, strings.Join(strings.Fields(header), " ")); diff != "" {
-				t.Errorf("the header of\n%s\nis (-want +got):\n%s", out, diff)
-			}
-		})
+	headers := map[string]string{
+		"zones":                    "NAME COUNTRY PROVIDER OFFER SITE NODES SATISFIES READY",
+		"trustlevels":              "NAME SATISFIED ZONES SITES NODES NEXT CHANGE READY REASON",
+		"qualifications":           "NAME FRAMEWORK PROVIDER OFFER STATE UNTIL IN FORCE REASON",
+		"clusterplacementpolicies": "NAME ENFORCEMENT REQUIRES NAMESPACES PODS VIOLATIONS READY REASON",
+		"placementpolicies":        "NAME ENFORCEMENT REQUIRES PODS VIOLATIONS READY REASON",
+		"placementfloors":          "NAME REQUIRES MIN SITES MISSING",
+		"frameworks":               "NAME TITLE VERSION AUTHORITY LIFECYCLE READY",
+		"cloudproviders":           "NAME LEGAL ENTITY SEAT PARENT READY",
+		"terroirconfigs":           "NAME FENCE READY REASON",
+	}
+	for _, f := range fixtures() {
+		s.store(t, f, "kubectl-test")
+	}
+	kinds := slices.Sorted(maps.Keys(headers))
+	tables := strings.Split(s.kubectl(t, "get", strings.Join(kinds, ",")), "\n\n")
+	if len(tables) != len(kinds) {
+		t.Fatalf("kubectl get %v shows %d tables: %q", kinds, len(tables), tables)
+	}
+	for i, kind := range kinds {
+		header, _, _ := strings.Cut(tables[i], "\n")
+		if diff := cmp.Diff(headers[kind], strings.Join(strings.Fields(header), " ")); diff != "" {
+			t.Errorf("the header of %s is (-want +got):\n%s", kind, diff)
+		}
 	}
 }
 
@@ -118,10 +122,11 @@ func explained(t *testing.T, path, name string, s *apiextensionsv1.JSONSchemaPro
 
 func (s *server) kubectl(t *testing.T, arguments ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), s.cluster.Kubectl(), append(arguments, "--kubeconfig", s.cluster.Kubeconfig(), "--cache-dir", t.TempDir())...)
+	command := exec.CommandContext(t.Context(), s.cluster.Kubectl(), append(arguments,
+		"--kubeconfig", s.cluster.Kubeconfig(), "--cache-dir", t.TempDir(), "--namespace", namespace)...)
 	out, err := command.CombinedOutput()
 	if err != nil {
-		t.Fatal(fmt.Errorf("kubectl %s: %w\n%s", strings.Join(arguments, " "), err, out))
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, out)
 	}
 	return string(out)
 }

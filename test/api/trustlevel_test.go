@@ -40,8 +40,10 @@ status:
 				"a name that is no DNS label": {set("metadata.name", "secnumcloud-3.2"), "", labelName},
 				"no demand":                   {set("spec", map[string]any{}), "spec", noDemand},
 				"a demand of nothing":         {set("spec", map[string]any{"countries": []any{}, "qualifications": []any{}}), "spec", noDemand},
-				"the age of what nobody demands": {without("spec.qualifications"), "spec.maxEvidenceAge",
-					"maxEvidenceAge is about qualifications, and none is demanded: demand one, or leave maxEvidenceAge out"},
+				"the age of what nobody demands": {
+					without("spec.qualifications"), "spec.maxEvidenceAge",
+					"maxEvidenceAge is about qualifications, and none is demanded: demand one, or leave maxEvidenceAge out",
+				},
 			},
 			list("spec.qualifications", 8),
 			alternatives("spec.qualifications[0]"),

@@ -150,8 +150,9 @@ const (
 	duplicate = "Duplicate value"
 )
 
-func tooShort(n int64) string      { return fmt.Sprintf("should be at least %d chars long", n) }
-func tooLong(n int64) string       { return fmt.Sprintf("Too long: may not be more than %d bytes", n) }
+func tooShort(n int64) string { return fmt.Sprintf("should be at least %d chars long", n) }
+func tooLong(n int64) string  { return fmt.Sprintf("Too long: may not be more than %d bytes", n) }
+
 func tooSmall(n int64) string      { return fmt.Sprintf("should be greater than or equal to %d", n) }
 func tooBig(n int64) string        { return fmt.Sprintf("should be less than or equal to %d", n) }
 func tooFew(n int64) string        { return fmt.Sprintf("should have at least %d items", n) }

@@ -38,10 +38,14 @@ status:
 			term("spec.region"),
 			siteName("spec.site"),
 			cases{
-				"an offer of nobody": {both(without("spec.provider"), without("spec.region")), "spec.offer",
-					"offer needs provider: an offer is one of a provider's, so name that CloudProvider too"},
-				"a region in nobody's words": {both(without("spec.provider"), without("spec.offer")), "spec.region",
-					"region needs provider: a region is named in its provider's words, so name that CloudProvider too"},
+				"an offer of nobody": {
+					both(without("spec.provider"), without("spec.region")), "spec.offer",
+					"offer needs provider: an offer is one of a provider's, so name that CloudProvider too",
+				},
+				"a region in nobody's words": {
+					both(without("spec.provider"), without("spec.offer")), "spec.region",
+					"region needs provider: a region is named in its provider's words, so name that CloudProvider too",
+				},
 			},
 			signals("spec.recognition"),
 			zoneStatus(),

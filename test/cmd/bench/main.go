@@ -1,0 +1,36 @@
+// Command bench measures Terroir and prints the figures beside the aims, as package test/bench does.
+//
+//	go run ./test/cmd/bench
+//	go run ./test/cmd/bench -short
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/terroir-dev/terroir/test/bench"
+)
+
+func main() {
+	short := flag.Bool("short", false, "measure everything a little: shows that every figure can be had, and is worth nothing as one")
+	serve := flag.String("serve-nothing", "", "instead, serve a webhook that does nothing at this address; the benchmarks start it")
+	certificate := flag.String("cert", "", "with -serve-nothing: file of its certificate")
+	key := flag.String("key", "", "with -serve-nothing: file of its key")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	run := func() error {
+		return bench.Run(ctx, bench.Options{Short: *short, Out: os.Stdout, Progress: os.Stderr})
+	}
+	if *serve != "" {
+		run = func() error { return bench.ServeNothing(ctx, *serve, *certificate, *key) }
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
