@@ -3,9 +3,11 @@ package controllers
 import (
 	"context"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -21,10 +23,16 @@ type Lookups struct {
 	Now   Clock
 }
 
+// patience is how long a request waits for the cache to hear of its namespace. Whoever creates both with one command is only
+// milliseconds behind; admission has already seen that the namespace exists.
+const patience = 300 * time.Millisecond
+
 // Namespace gives a namespace, or false if the cache has none of that name.
 func (l Lookups) Namespace(name string) (policy.Namespace, bool) {
 	var n corev1.Namespace
-	if err := l.Cache.Get(context.Background(), client.ObjectKey{Name: name}, &n); err != nil {
+	key := client.ObjectKey{Name: name}
+	heard := func(ctx context.Context) (bool, error) { return l.Cache.Get(ctx, key, &n) == nil, nil }
+	if err := wait.PollUntilContextTimeout(context.Background(), 5*time.Millisecond, patience, true, heard); err != nil {
 		return policy.Namespace{}, false
 	}
 	return namespaceOf(&n), true

@@ -43,7 +43,7 @@ const (
 func newManager(config *rest.Config, s settings) (ctrl.Manager, error) {
 	scheme, err := controllers.Scheme(clientgoscheme.AddToScheme)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it was doing
+		return nil, err
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
@@ -152,7 +152,7 @@ func newHandlers(mgr ctrl.Manager, store *snapshot.Store) (*webhook.Handlers, er
 
 // serveWhen starts the webhook server, on every replica, as soon as there is a certificate.
 func serveWhen(mgr ctrl.Manager, certified <-chan struct{}, handlers *webhook.Handlers) error {
-	return mgr.Add(everywhere(func(ctx context.Context) error { //nolint:wrapcheck // cannot fail before the manager starts
+	return mgr.Add(everywhere(func(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil

@@ -67,7 +67,7 @@ func TestHalvesAgreeOnRandomPods(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 7))
 		set, namespace := randomObligation(r)
 		floor := floorOf(t, namespace)
-		pod := randomPod(r, namespace)
+		pod := randomPod(r)
 		c := caseOf(set, namespace, pod)
 
 		// Some are judged as they come, some after shaping, some after shaping and another mutator.
@@ -129,7 +129,7 @@ func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-func randomPod(r *rand.Rand, owed policy.Obligation) *corev1.Pod {
+func randomPod(r *rand.Rand) *corev1.Pod {
 	pod := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}}
 	pod.Namespace = "hr"
 	switch r.IntN(4) {
@@ -142,7 +142,9 @@ func randomPod(r *rand.Rand, owed policy.Obligation) *corev1.Pod {
 	}
 	if r.IntN(2) == 0 {
 		owner := pick(r, []metav1.OwnerReference{
-			{APIVersion: "apps/v1", Kind: "ReplicaSet"}, {APIVersion: "apps/v1", Kind: "DaemonSet"}, {APIVersion: "batch/v1", Kind: "Job"},
+			{APIVersion: "apps/v1", Kind: "ReplicaSet"},
+			{APIVersion: "apps/v1", Kind: "DaemonSet"},
+			{APIVersion: "batch/v1", Kind: "Job"},
 			{APIVersion: "example.org/v1", Kind: "Job"},
 		})
 		controller := r.IntN(4) > 0
@@ -167,7 +169,7 @@ func randomPod(r *rand.Rand, owed policy.Obligation) *corev1.Pod {
 		}
 	}
 	for range r.IntN(3) {
-		pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, randomConstraint(r, pod))
+		pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, randomConstraint(r))
 	}
 	return pod
 }
@@ -195,7 +197,7 @@ func randomAnnotations(r *rand.Rand) map[string]string {
 	return annotations
 }
 
-func randomConstraint(r *rand.Rand, pod *corev1.Pod) corev1.TopologySpreadConstraint {
+func randomConstraint(r *rand.Rand) corev1.TopologySpreadConstraint {
 	honor, ignore := corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore
 	workload := pick(r, []string{"web-0", "run", "1f0c2c5e-0000-4000-8000-000000000001", "x"})
 	c := corev1.TopologySpreadConstraint{
@@ -207,7 +209,10 @@ func randomConstraint(r *rand.Rand, pod *corev1.Pod) corev1.TopologySpreadConstr
 	c.NodeTaintsPolicy = pick(r, []*corev1.NodeInclusionPolicy{nil, &honor, &honor, &ignore})
 	c.MinDomains = pick(r, []*int32{nil, ptr[int32](2), ptr[int32](3), ptr[int32](9)})
 	c.LabelSelector = pick(r, []*metav1.LabelSelector{
-		nil, {}, {MatchLabels: map[string]string{v1alpha1.WorkloadLabel: workload}}, {MatchLabels: map[string]string{v1alpha1.WorkloadLabel: workload}},
+		nil,
+		{},
+		{MatchLabels: map[string]string{v1alpha1.WorkloadLabel: workload}},
+		{MatchLabels: map[string]string{v1alpha1.WorkloadLabel: workload}},
 		{MatchLabels: map[string]string{v1alpha1.WorkloadLabel: workload, "more": "x"}},
 		{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: v1alpha1.WorkloadLabel, Operator: metav1.LabelSelectorOpExists}}},
 	})

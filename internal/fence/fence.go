@@ -144,10 +144,10 @@ func exceptExempt(exempt []string) metav1.LabelSelectorRequirement {
 	return metav1.LabelSelectorRequirement{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: slices.Compact(names)}
 }
 
-func rule(group, version string, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
+func rule(group string, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
 	return admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
 		Operations: operations,
-		Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{version}, Resources: resources},
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: resources},
 	}}
 }
 
@@ -157,8 +157,8 @@ func match(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionr
 
 func workloadRules(operations ...admissionregistrationv1.OperationType) []admissionregistrationv1.NamedRuleWithOperations {
 	return []admissionregistrationv1.NamedRuleWithOperations{
-		rule("apps", "v1", []string{"daemonsets", "deployments", "statefulsets"}, operations...),
-		rule("batch", "v1", []string{"cronjobs", "jobs"}, operations...),
+		rule("apps", []string{"daemonsets", "deployments", "statefulsets"}, operations...),
+		rule("batch", []string{"cronjobs", "jobs"}, operations...),
 	}
 }
 

@@ -39,7 +39,7 @@ func shaping(pods, workloads string, governed bool, exempt []string) []runtime.O
 	}
 	return []runtime.Object{
 		mutatingPolicy(pods, kind, variables(placement.PodVariables(governed)), shape(),
-			match(rule("", "v1", []string{"pods"}, admissionregistrationv1.Create)), podConditions(governed)...),
+			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(governed)...),
 		mutatingBinding(pods, pods, where(governed, exempt), ref),
 		mutatingPolicy(workloads, kind, variables(placement.WorkloadVariables(governed)), placement.WorkloadPatch,
 			match(workloadRules(admissionregistrationv1.Create, admissionregistrationv1.Update)...), concerned...),
@@ -48,7 +48,7 @@ func shaping(pods, workloads string, governed bool, exempt []string) []runtime.O
 }
 
 func namespaceRequests() *admissionregistrationv1.MatchResources {
-	return match(rule("", "v1", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update))
+	return match(rule("", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update))
 }
 
 func mutatingPolicy(

@@ -34,7 +34,7 @@ func podsPolicy(name string, governed bool, o Options) *admissionregistrationv1.
 	kind, _ := floor(governed)
 	return validatingPolicy(name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        kind,
-		MatchConstraints: match(rule("", "v1", []string{"pods"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
+		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
 		MatchConditions:  podConditions(governed),
 		Variables:        variables(placement.PodVariables(governed)),
 		Validations:      validations(checks),
@@ -53,7 +53,7 @@ func when(skip string, checks []placement.Validation) []placement.Validation {
 func bindingsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	return validatingPolicy(Bindings, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        configKind(),
-		MatchConstraints: match(rule("", "v1", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
+		MatchConstraints: match(rule("", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
 		Validations:      validations(placement.BindingValidations(o.Settings)),
 	})
 }
@@ -83,7 +83,7 @@ func workloadsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
 func namespacesPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
 	unchanged := `(oldObject != null && variables.own == oldObject.metadata.?annotations.orValue({}))`
 	return validatingPolicy(Namespaces, admissionregistrationv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: match(rule("", "v1", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
+		MatchConstraints: match(rule("", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
 		MatchConditions:  []admissionregistrationv1.MatchCondition{annotated},
 		Variables:        []admissionregistrationv1.Variable{{Name: "own", Expression: `object.metadata.?annotations.orValue({})`}},
 		Validations:      validations(when(unchanged, placement.AnnotationValidations("variables.own"))),

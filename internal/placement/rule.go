@@ -45,10 +45,11 @@ type Rule struct {
 	Patch string
 }
 
-// Rules are the laws about pods at creation, in the order in which they are judged and shaped.
-func Rules() []Rule {
-	return []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleScheduler(), ruleWorkload(), ruleNodeSelector(), ruleSpread(), ruleProvenance()}
-}
+// rules is made once: every admission of a pod goes through it.
+var rules = []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleScheduler(), ruleWorkload(), ruleNodeSelector(), ruleSpread(), ruleProvenance()}
+
+// Rules are the laws about pods at creation, in the order in which they are judged and shaped. The slice is shared and must not be changed.
+func Rules() []Rule { return rules }
 
 // PodVariables are the CEL variables that the rules' expressions use, in the order of their dependence: in governed
 // namespaces, whose floor is the policy's parameter, or elsewhere.

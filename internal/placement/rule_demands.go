@@ -21,11 +21,15 @@ func ruleDemands() Rule {
 		},
 		Validations: func(Settings) []Validation {
 			return []Validation{
-				{`variables.floor.?missingTrustLevels.orValue([]).size() == 0`,
-					`'this namespace requires trust level "' + variables.floor.missingTrustLevels[0] + '", which does not exist; create it, or change the policy that requires it: ' + variables.demanders.join(', ')`},
+				{
+					`variables.floor.?missingTrustLevels.orValue([]).size() == 0`,
+					`'this namespace requires trust level "' + variables.floor.missingTrustLevels[0] + '", which does not exist; create it, or change the policy that requires it: ' + variables.demanders.join(', ')`,
+				},
 				{`variables.floor.?problems.orValue([]).size() == 0`, `variables.floor.problems[0]`},
-				{`variables.minSites == 0 || variables.levels.size() > 0`,
-					`'a spread over ' + string(variables.minSites) + ' sites is asked for, but no trust level is required, and sites are those of qualified zones; add the annotation terroir.dev/trust-level'`},
+				{
+					`variables.minSites == 0 || variables.levels.size() > 0`,
+					`'a spread over ' + string(variables.minSites) + ' sites is asked for, but no trust level is required, and sites are those of qualified zones; add the annotation terroir.dev/trust-level'`,
+				},
 			}
 		},
 	}

@@ -47,38 +47,32 @@ func ruleWorkload() Rule {
 	}
 }
 
-// workloads are the values that the workload label may have, the preferred one first.
-func (p *Pod) workloads() []string {
+// workloads are the values that the workload label may have, the preferred one first; empty ones are none.
+func (p *Pod) workloads() (preferred, other string) {
 	if o, ok := p.controller(); ok {
-		return []string{o.UID}
+		return o.UID, ""
 	}
-	var values []string
-	for _, name := range []string{p.Metadata.Name, p.Metadata.GenerateName} {
-		if name != "" {
-			values = append(values, labelValue.FindString(name))
-		}
+	byName, byPrefix := labelValue.FindString(p.Metadata.Name), labelValue.FindString(p.Metadata.GenerateName)
+	if p.Metadata.Name == "" {
+		return byPrefix, ""
 	}
-	return values
+	return byName, byPrefix
 }
 
 func (p *Pod) workloadLabelRight() bool {
-	for _, v := range p.workloads() {
-		if got, ok := p.Metadata.Labels[v1alpha1.WorkloadLabel]; ok && got == v {
-			return true
-		}
-	}
-	return false
+	preferred, other := p.workloads()
+	got := p.Metadata.Labels[v1alpha1.WorkloadLabel]
+	return got != "" && (got == preferred || got == other)
 }
 
-// workload is the value by which the pod is counted.
+// workload is the value by which the pod is counted. It is empty for a pod with neither controller nor name, which the API
+// server refuses.
 func (p *Pod) workload() string {
 	if p.workloadLabelRight() {
 		return p.Metadata.Labels[v1alpha1.WorkloadLabel]
 	}
-	if values := p.workloads(); len(values) > 0 {
-		return values[0]
-	}
-	return "" // neither controller nor name: the API server refuses such a pod
+	preferred, _ := p.workloads()
+	return preferred
 }
 
 // setKey adds a key to a map that may not be there yet.

@@ -53,11 +53,11 @@ func JudgeTemplate(t Template, owed policy.Obligation, s Settings, g Ground) (Ve
 
 // tooFewReplicas compares replicas with the sites owed. A workload scaled to zero asks for nothing.
 func (t Template) tooFewReplicas(owed policy.Obligation) ([]Denial, []string) {
-	if !t.Spreads || t.Replicas == nil || *t.Replicas == 0 || *t.Replicas >= owed.MinSites {
+	if !t.Spreads || t.Replicas == nil || t.scaledToZero() || *t.Replicas >= owed.MinSites {
 		return nil, nil
 	}
-	message := fmt.Sprintf("%d replicas cannot be spread over %d sites, as %s requires; ask for at least %d replicas",
-		*t.Replicas, owed.MinSites, owed.Provenance(""), owed.MinSites)
+	message := fmt.Sprintf("%s cannot be spread over %s, as %s requires; ask for at least %s",
+		count(*t.Replicas, "replica"), count(owed.MinSites, "site"), owed.Provenance(""), count(owed.MinSites, "replica"))
 	switch owed.TooFewReplicas {
 	case v1alpha1.TooFewReplicasIgnore:
 		return nil, nil
@@ -68,9 +68,19 @@ func (t Template) tooFewReplicas(owed policy.Obligation) ([]Denial, []string) {
 	}
 }
 
+func (t Template) scaledToZero() bool { return t.Replicas != nil && *t.Replicas == 0 }
+
+// count says how many of a thing there are.
+func count(n int32, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // unschedulable says why pods of the template would wait for ever.
 func (t Template) unschedulable(owed policy.Obligation, g Ground) []string {
-	if len(owed.Levels) == 0 {
+	if len(owed.Levels) == 0 || t.scaledToZero() {
 		return nil
 	}
 	open := g.open(owed.Levels)
@@ -79,13 +89,13 @@ func (t Template) unschedulable(owed policy.Obligation, g Ground) []string {
 	}
 	fitting := t.fitting(open)
 	if len(fitting) == 0 {
-		return []string{fmt.Sprintf("%d nodes satisfy %s, but none of them fits the pods' own nodeSelector and affinity, so the pods will wait",
-			len(open), strings.Join(owed.Levels, " and "))}
+		return []string{fmt.Sprintf("of %s that satisfy %s none fits the pods' own nodeSelector and affinity, so the pods will wait",
+			count(int32(len(open)), "node"), strings.Join(owed.Levels, " and "))}
 	}
 	sites := sitesOf(fitting, owed.Levels[0])
 	if t.Spreads && owed.MinSites > 0 && len(sites) < int(owed.MinSites) {
-		return []string{fmt.Sprintf("%s requires %d sites, but only %d satisfy %s and fit the pods (%s): at most %d pods on each will run, and the others will wait",
-			owed.Provenance(""), owed.MinSites, len(sites), strings.Join(owed.Levels, " and "), strings.Join(sites, ", "), owed.Skew())}
+		return []string{fmt.Sprintf("%s requires %s, but only %d satisfy %s and fit the pods (%s): at most %s on each will run, and the others will wait",
+			owed.Provenance(""), count(owed.MinSites, "site"), len(sites), strings.Join(owed.Levels, " and "), strings.Join(sites, ", "), count(owed.Skew(), "pod"))}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -172,12 +173,33 @@ const WorkloadPatch = `(variables.set.size() == 0 || has(variables.template.meta
   + (variables.lackingHeld.size() == 0 || has(variables.template.spec.nodeSelector) ? [] : [JSONPatch{op: 'add', path: variables.path + '/spec/nodeSelector', value: {}}])
   + variables.lackingHeld.map(l, JSONPatch{op: 'add', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey('held.terroir.node-restriction.kubernetes.io/' + l), value: 'true'})`
 
-// JobValidations refuse, in CEL, what could not take effect: a Job's template is immutable, and so the mirror in it.
+// JudgeJob refuses an update of a Job that could not take effect: its template is immutable, and so are the mirrors in it.
+func JudgeJob(before, after Workload) Verdict {
+	if after.Kind != "Job" || maps.Equal(asked(before.Annotations), asked(after.Annotations)) {
+		return verdictOf(nil)
+	}
+	return verdictOf([]Denial{{Rule: "job", Field: "metadata.annotations", Message: fixedJob}})
+}
+
+const fixedJob = "the annotations of a Job under terroir.dev/ cannot change: its pods are made from a template that is fixed; create a new Job"
+
+// asked are the annotations by which people ask for something.
+func asked(annotations map[string]string) map[string]string {
+	found := map[string]string{}
+	for key, value := range annotations {
+		if strings.HasPrefix(key, v1alpha1.AnnotationPrefix) {
+			found[key] = value
+		}
+	}
+	return found
+}
+
+// JobValidations are [JudgeJob] in CEL.
 func JobValidations() []Validation {
 	const own = `.metadata.?annotations.orValue({}).map(k, k).filter(k, k.startsWith('terroir.dev/'))`
 	return []Validation{{
 		`request.kind.kind != 'Job' || oldObject == null || (object` + own + `.size() == oldObject` + own + `.size()
   && object` + own + `.all(k, oldObject.metadata.?annotations.orValue({})[?k] == optional.of(object.metadata.annotations[k])))`,
-		`'the annotations of a Job under terroir.dev/ cannot change: its pods are made from a template that is fixed; create a new Job'`,
+		`'` + fixedJob + `'`,
 	}}
 }

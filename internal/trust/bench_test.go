@@ -14,10 +14,13 @@ func large() Objects {
 	o = Objects{Frameworks: o.Frameworks}
 	for i := range 50 {
 		name := fmt.Sprintf("provider-%d", i)
-		p := v1alpha1.CloudProviderSpec{LegalEntity: name, Seat: "FR", Exposures: []v1alpha1.Exposure{notExposed("US-CLOUD-Act")},
+		p := v1alpha1.CloudProviderSpec{
+			LegalEntity: name, Seat: "FR", Exposures: []v1alpha1.Exposure{notExposed("US-CLOUD-Act")},
 			Recognition: &v1alpha1.ProviderRecognition{
 				ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{v1alpha1.ProviderIDPrefix("aws:///" + name + "/")},
-				CSIDrivers:         []v1alpha1.CSIDriverName{v1alpha1.CSIDriverName(name + ".csi.example")}, LabelKeys: []v1alpha1.LabelKey{v1alpha1.LabelKey("topology." + name + ".example/net")}}}
+				CSIDrivers:         []v1alpha1.CSIDriverName{v1alpha1.CSIDriverName(name + ".csi.example")}, LabelKeys: []v1alpha1.LabelKey{v1alpha1.LabelKey("topology." + name + ".example/net")},
+			},
+		}
 		for j := range 4 {
 			offer := v1alpha1.Offer{Name: v1alpha1.Term(fmt.Sprintf("offer-%d", j)), ServiceModel: v1alpha1.IaaS, AdministrationFrom: []v1alpha1.Country{"FR"}, SupportFrom: []v1alpha1.Country{"FR"}}
 			if i%5 == 4 {

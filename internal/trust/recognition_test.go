@@ -27,7 +27,8 @@ func TestRecognition(t *testing.T) {
 		return func(o *Objects) { o.Zones = append(o.Zones, v1alpha1.Zone{ObjectMeta: named(name), Spec: spec}) }
 	}
 	awsZone := v1alpha1.ZoneSpec{Country: "GB", Provider: "aws", Offer: "ec2", Recognition: v1alpha1.ZoneRecognition{
-		ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"aws:///eu-west-2a/"}, CSIDrivers: []v1alpha1.CSIDriverName{"ebs.csi.aws.com"}}}
+		ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"aws:///eu-west-2a/"}, CSIDrivers: []v1alpha1.CSIDriverName{"ebs.csi.aws.com"},
+	}}
 
 	for sentence, test := range map[string]struct {
 		node   NodeFacts
@@ -50,15 +51,23 @@ func TestRecognition(t *testing.T) {
 		"the twin, with both CSI drivers":              {node: driver(twin, "ebs.csi.aws.com", "bsu.csi.outscale.com"), state: Ambiguous, reason: LooksLikeAnother},
 		"the twin, with a CSI driver nobody knows":     {node: driver(twin, "nfs.csi.k8s.io"), state: Ambiguous, reason: LooksLikeAnother},
 		"the twin, in a region AWS does not have":      {node: with(twin, label{regionLabel, "eu-west-9"}), state: Recognised, reason: OneZoneMatches, zone: "outscale-a"},
-		"the twin, where AWS is not in the catalogue": {node: twin, tweak: func(o *Objects) { o.Providers = append(o.Providers[:1], o.Providers[2:]...) },
-			state: Recognised, reason: OneZoneMatches, zone: "outscale-a"},
-		"the twin, where zones speak of AWS elsewhere": {node: twin, tweak: addZone("ireland", v1alpha1.ZoneSpec{Country: "IE", Provider: "aws", Recognition: onPrefix("aws:///eu-west-1a/")}),
-			state: Ambiguous, reason: LooksLikeAnother},
-		"the twin, where zones speak of AWS by label only": {node: twin, tweak: addZone("london", v1alpha1.ZoneSpec{Country: "GB", Provider: "aws", Recognition: onLabel("eu-west-2b")}),
-			state: Ambiguous, reason: LooksLikeAnother},
+		"the twin, where AWS is not in the catalogue": {
+			node: twin, tweak: func(o *Objects) { o.Providers = append(o.Providers[:1], o.Providers[2:]...) },
+			state: Recognised, reason: OneZoneMatches, zone: "outscale-a",
+		},
+		"the twin, where zones speak of AWS elsewhere": {
+			node: twin, tweak: addZone("ireland", v1alpha1.ZoneSpec{Country: "IE", Provider: "aws", Recognition: onPrefix("aws:///eu-west-1a/")}),
+			state: Ambiguous, reason: LooksLikeAnother,
+		},
+		"the twin, where zones speak of AWS by label only": {
+			node: twin, tweak: addZone("london", v1alpha1.ZoneSpec{Country: "GB", Provider: "aws", Recognition: onLabel("eu-west-2b")}),
+			state: Ambiguous, reason: LooksLikeAnother,
+		},
 		"the twin of AWS, starting: its zone waits for a driver": {node: twin, tweak: addZone("london", awsZone), state: Ambiguous, reason: LooksLikeAnother},
-		"the twin of AWS, recognised by its own zone, which lies within Outscale's": {node: driver(twin, "ebs.csi.aws.com"), tweak: addZone("london", awsZone),
-			state: Ambiguous, reason: SeveralZonesMatch, says: "zones london and outscale-a"},
+		"the twin of AWS, recognised by its own zone, which lies within Outscale's": {
+			node: driver(twin, "ebs.csi.aws.com"), tweak: addZone("london", awsZone),
+			state: Ambiguous, reason: SeveralZonesMatch, says: "zones london and outscale-a",
+		},
 		"zones that speak of both decide by label": {node: with(twin, label{"rack", "o"}), tweak: func(o *Objects) {
 			o.zone("outscale-a").Recognition.Labels = map[string]v1alpha1.LabelValue{"rack": "o"}
 			london := *awsZone.DeepCopy()
@@ -75,7 +84,8 @@ func TestRecognition(t *testing.T) {
 		"a malformed zone of AWS divides nothing": {node: with(twin, label{"rack", "o"}), tweak: func(o *Objects) {
 			o.zone("outscale-a").Recognition.Labels = map[string]v1alpha1.LabelValue{"rack": "o"}
 			addZone("london", v1alpha1.ZoneSpec{Country: "UK", Provider: "aws", Recognition: v1alpha1.ZoneRecognition{
-				ProviderIDPrefixes: awsZone.Recognition.ProviderIDPrefixes, Labels: map[string]v1alpha1.LabelValue{"rack": "a"}}})(o)
+				ProviderIDPrefixes: awsZone.Recognition.ProviderIDPrefixes, Labels: map[string]v1alpha1.LabelValue{"rack": "a"},
+			}})(o)
 		}, state: Ambiguous, reason: LooksLikeAnother},
 		"our own label is no signal": {node: NodeFacts{Labels: map[string]string{v1alpha1.OpenLabelPrefix + "x": "y"}}, tweak: func(o *Objects) {
 			o.zone("par-1").Recognition.Labels = map[string]v1alpha1.LabelValue{v1alpha1.OpenLabelPrefix + "x": "y"}
@@ -91,32 +101,50 @@ func TestRecognition(t *testing.T) {
 			o.provider("numspot").Recognition.LabelKeys = []v1alpha1.LabelKey{"numspot.com/id"}
 			o.provider("aws").Recognition = nil
 		}, state: Recognised, reason: OneZoneMatches, zone: "outscale-a"},
-		"a zone without provider, where one provider's nodes look so": {node: NodeFacts{ProviderID: "scaleway://instance/fr-par-2/x", Labels: map[string]string{zoneKey: "par-1"}},
-			state: Recognised, reason: OneZoneMatches, zone: "par-1"},
-		"a zone without provider, where two providers' nodes look so": {node: driver(twin, "ebs.csi.aws.com"), tweak: func(o *Objects) {
-			o.zone("outscale-a").Provider, o.zone("outscale-a").Offer, o.zone("outscale-a").Region = "", "", ""
+		"a zone without provider, where one provider's nodes look so": {
+			node:  NodeFacts{ProviderID: "scaleway://instance/fr-par-2/x", Labels: map[string]string{zoneKey: "par-1"}},
+			state: Recognised, reason: OneZoneMatches, zone: "par-1",
 		},
-			state: Ambiguous, reason: LooksLikeAnother, says: "set its spec.provider"},
+		"a zone without provider, where two providers' nodes look so": {
+			node: driver(twin, "ebs.csi.aws.com"), tweak: func(o *Objects) {
+				o.zone("outscale-a").Provider, o.zone("outscale-a").Offer, o.zone("outscale-a").Region = "", "", ""
+			},
+			state: Ambiguous, reason: LooksLikeAnother, says: "set its spec.provider",
+		},
 		"Bleu by its region": {node: NodeFacts{ProviderID: "azure:///subscriptions/x", Labels: map[string]string{regionLabel: "bleufrancecentral"}}, state: Recognised, reason: OneZoneMatches, zone: "bleu-1"},
-		"Azure by its region": {node: NodeFacts{ProviderID: "azure:///subscriptions/x", Labels: map[string]string{regionLabel: "westeurope"}}, state: Ambiguous, reason: SignalContradicts,
-			says: "its region is westeurope, a sign of azure and not of bleu"},
+		"Azure by its region": {
+			node: NodeFacts{ProviderID: "azure:///subscriptions/x", Labels: map[string]string{regionLabel: "westeurope"}}, state: Ambiguous, reason: SignalContradicts,
+			says: "its region is westeurope, a sign of azure and not of bleu",
+		},
 		"Bleu or Azure, no region told": {node: NodeFacts{ProviderID: "azure:///subscriptions/x"}, state: Ambiguous, reason: LooksLikeAnother, says: "told by the label " + regionLabel},
-		"two zones match": {node: NodeFacts{Labels: map[string]string{zoneKey: "par-1", "rack": "7"}}, tweak: addZone("rack-7", v1alpha1.ZoneSpec{Country: "FR", Recognition: v1alpha1.ZoneRecognition{Labels: map[string]v1alpha1.LabelValue{"rack": "7"}}}),
-			state: Ambiguous, reason: SeveralZonesMatch, says: "zones par-1 and rack-7"},
-		"a providerID of another provider": {node: NodeFacts{ProviderID: "scaleway://instance/fr-par-1/x", Labels: map[string]string{"rack": "7"}},
+		"two zones match": {
+			node: NodeFacts{Labels: map[string]string{zoneKey: "par-1", "rack": "7"}}, tweak: addZone("rack-7", v1alpha1.ZoneSpec{Country: "FR", Recognition: v1alpha1.ZoneRecognition{Labels: map[string]v1alpha1.LabelValue{"rack": "7"}}}),
+			state: Ambiguous, reason: SeveralZonesMatch, says: "zones par-1 and rack-7",
+		},
+		"a providerID of another provider": {
+			node: NodeFacts{ProviderID: "scaleway://instance/fr-par-1/x", Labels: map[string]string{"rack": "7"}},
 			tweak: func(o *Objects) {
 				addZone("rack-7", v1alpha1.ZoneSpec{Country: "FR", Provider: "outscale", Recognition: v1alpha1.ZoneRecognition{Labels: map[string]v1alpha1.LabelValue{"rack": "7"}}})(o)
 				noZoneOf("fr-par-1")(o)
-			}, state: Ambiguous, reason: SignalContradicts, says: "scaleway://instance/, a sign of scaleway"},
-		"a CSI driver alone": {node: NodeFacts{CSIDrivers: []string{"linstor.csi.linbit.com"}}, tweak: addZone("linstor", v1alpha1.ZoneSpec{Country: "FR", Recognition: v1alpha1.ZoneRecognition{CSIDrivers: []v1alpha1.CSIDriverName{"linstor.csi.linbit.com"}}}),
-			state: Recognised, reason: OneZoneMatches, zone: "linstor"},
-		"a malformed zone still recognises, and is worth nothing": {node: NodeFacts{Labels: map[string]string{zoneKey: "par-1"}}, tweak: func(o *Objects) { o.zone("par-1").Country = "XX" },
-			state: Recognised, reason: OneZoneMatches, zone: "par-1"},
-		"a zone whose name is too long for a label": {node: NodeFacts{Labels: map[string]string{zoneKey: "par-1"}}, tweak: func(o *Objects) { o.Zones[0].Name = strings.Repeat("z", 64) },
-			state: Unknown, reason: ZoneInvalid, says: "at most 63 characters"},
+			}, state: Ambiguous, reason: SignalContradicts, says: "scaleway://instance/, a sign of scaleway",
+		},
+		"a CSI driver alone": {
+			node: NodeFacts{CSIDrivers: []string{"linstor.csi.linbit.com"}}, tweak: addZone("linstor", v1alpha1.ZoneSpec{Country: "FR", Recognition: v1alpha1.ZoneRecognition{CSIDrivers: []v1alpha1.CSIDriverName{"linstor.csi.linbit.com"}}}),
+			state: Recognised, reason: OneZoneMatches, zone: "linstor",
+		},
+		"a malformed zone still recognises, and is worth nothing": {
+			node: NodeFacts{Labels: map[string]string{zoneKey: "par-1"}}, tweak: func(o *Objects) { o.zone("par-1").Country = "XX" },
+			state: Recognised, reason: OneZoneMatches, zone: "par-1",
+		},
+		"a zone whose name is too long for a label": {
+			node: NodeFacts{Labels: map[string]string{zoneKey: "par-1"}}, tweak: func(o *Objects) { o.Zones[0].Name = strings.Repeat("z", 64) },
+			state: Unknown, reason: ZoneInvalid, says: "at most 63 characters",
+		},
 		"a zone without signals contains nothing": {node: NodeFacts{}, tweak: func(o *Objects) { o.zone("par-1").Recognition = v1alpha1.ZoneRecognition{} }, state: Unknown, reason: NoZoneMatches},
-		"a prefix without slash recognises nothing": {node: NodeFacts{ProviderID: "scaleway://instance/fr-par-1/x"}, tweak: func(o *Objects) { o.zone("fr-par-1").Recognition = onPrefix("scaleway://instance/fr-par-1") },
-			state: Unknown, reason: NoZoneMatches},
+		"a prefix without slash recognises nothing": {
+			node: NodeFacts{ProviderID: "scaleway://instance/fr-par-1/x"}, tweak: func(o *Objects) { o.zone("fr-par-1").Recognition = onPrefix("scaleway://instance/fr-par-1") },
+			state: Unknown, reason: NoZoneMatches,
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			o := world()
@@ -137,8 +165,10 @@ func TestRecognition(t *testing.T) {
 
 func TestSuspect(t *testing.T) {
 	const zoneKey = "topology.kubernetes.io/zone"
-	oks := NodeFacts{Name: "n1", ProviderID: "aws:///cloudgouv-eu-west-1a/i-1", CSIDrivers: []string{"bsu.csi.outscale.com"},
-		Labels: map[string]string{zoneKey: "cloudgouv-eu-west-1a", v1alpha1.ZoneLabel: "oks-a"}}
+	oks := NodeFacts{
+		Name: "n1", ProviderID: "aws:///cloudgouv-eu-west-1a/i-1", CSIDrivers: []string{"bsu.csi.outscale.com"},
+		Labels: map[string]string{zoneKey: "cloudgouv-eu-west-1a", v1alpha1.ZoneLabel: "oks-a"},
+	}
 	twin := NodeFacts{Name: "n1", ProviderID: "aws:///eu-west-2a/i-1", Labels: map[string]string{regionLabel: "eu-west-2", v1alpha1.ZoneLabel: "outscale-a"}}
 	since := func(n NodeFacts, t time.Time) NodeFacts {
 		return with(n, label{v1alpha1.SuspectSinceLabel, t.Format(v1alpha1.SuspectSinceLayout)})
@@ -187,8 +217,10 @@ func TestSuspect(t *testing.T) {
 }
 
 func TestNoBenefitOfTheDoubt(t *testing.T) {
-	oks := NodeFacts{Name: "n1", ProviderID: "aws:///cloudgouv-eu-west-1a/i-1",
-		Labels: map[string]string{"topology.kubernetes.io/zone": "cloudgouv-eu-west-1a", v1alpha1.ZoneLabel: "oks-a", regionLabel: "francecentral"}}
+	oks := NodeFacts{
+		Name: "n1", ProviderID: "aws:///cloudgouv-eu-west-1a/i-1",
+		Labels: map[string]string{"topology.kubernetes.io/zone": "cloudgouv-eu-west-1a", v1alpha1.ZoneLabel: "oks-a", regionLabel: "francecentral"},
+	}
 	twin := NodeFacts{Name: "n1", ProviderID: "aws:///eu-west-2a/i-1", Labels: map[string]string{regionLabel: "eu-west-2", v1alpha1.ZoneLabel: "outscale-a"}}
 	for sentence, test := range map[string]struct {
 		node   NodeFacts

@@ -68,8 +68,10 @@ func TestCountries(t *testing.T) {
 		"a subcontractor works elsewhere": {zone: "oks-a", level: in("FR"), tweak: func(o *Objects) {
 			o.offer("outscale", 0).Subcontractors = []v1alpha1.Subcontractor{{Name: "IBM", Country: "US"}}
 		}, reason: CountryNotAllowed, says: "IBM, subcontractor of outscale/iaas, works from US, not FR"},
-		"a chain with a hole": {zone: "oks-a", level: in("FR"), tweak: func(o *Objects) { o.offer("outscale", 1).HostedOn[0].Offer = "metal" }, reason: OfferUnknown,
-			says: "outscale/oks is hosted on outscale/metal, and provider outscale has no offer metal"},
+		"a chain with a hole": {
+			zone: "oks-a", level: in("FR"), tweak: func(o *Objects) { o.offer("outscale", 1).HostedOn[0].Offer = "metal" }, reason: OfferUnknown,
+			says: "outscale/oks is hosted on outscale/metal, and provider outscale has no offer metal",
+		},
 		"a chain in a circle": {zone: "oks-a", level: in("FR"), tweak: func(o *Objects) {
 			o.offer("outscale", 0).HostedOn = []v1alpha1.Hosting{{Provider: "outscale", Offer: "oks"}}
 		}, reason: HostingCycle, says: "leads in a circle"},
@@ -170,19 +172,23 @@ func TestQualifications(t *testing.T) {
 		return iaas(func(q *v1alpha1.QualificationSpec) { q.State = s })
 	}
 	ensAt := func(level, wanted v1alpha1.Term) standingCase {
-		return standingCase{zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: "ens", Levels: []v1alpha1.Term{wanted}}),
+		return standingCase{
+			zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: "ens", Levels: []v1alpha1.Term{wanted}}),
 			tweak: func(o *Objects) {
 				o.Qualifications = append(o.Qualifications, granted("ens-1", "ens", level, "outscale", "iaas"))
-			}, by: "ens-1"}
+			}, by: "ens-1",
+		}
 	}
 	under := func(framework v1alpha1.ObjectName, level v1alpha1.Term, tweak func(*Objects), reason Reason, says string) standingCase {
-		c := standingCase{zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: framework, Levels: []v1alpha1.Term{level}}), reason: reason, says: says,
+		c := standingCase{
+			zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: framework, Levels: []v1alpha1.Term{level}}), reason: reason, says: says,
 			tweak: func(o *Objects) {
 				o.Qualifications = append(o.Qualifications, granted("extra", framework, level, "outscale", "iaas"))
 				if tweak != nil {
 					tweak(o)
 				}
-			}}
+			},
+		}
 		if reason == "" {
 			c.by = "extra"
 		}
@@ -194,8 +200,10 @@ func TestQualifications(t *testing.T) {
 		}
 	}
 	cases := map[string]standingCase{
-		"granted, in its dates, in scope": {zone: "outscale-a", level: of(snc()), by: "outscale-iaas", until: "2029-01-01T00:00:00Z",
-			says: "zone outscale-a satisfies asked until 2029-01-01T00:00:00Z by outscale-iaas"},
+		"granted, in its dates, in scope": {
+			zone: "outscale-a", level: of(snc()), by: "outscale-iaas", until: "2029-01-01T00:00:00Z",
+			says: "zone outscale-a satisfies asked until 2029-01-01T00:00:00Z by outscale-iaas",
+		},
 		"in evaluation":  {zone: "fr-par-1", level: of(snc()), reason: QualificationNotGranted, says: "zone fr-par-1 does not satisfy asked: scaleway/kapsule is in evaluation for secnumcloud-3.2 (J0), not granted"},
 		"announced":      {zone: "outscale-a", level: of(snc()), tweak: state("Announced"), reason: QualificationNotGranted, says: "is announced for secnumcloud-3.2, not granted"},
 		"applied for":    {zone: "outscale-a", level: of(snc()), tweak: state("Applied"), reason: QualificationNotGranted, says: "has applied for"},
@@ -261,14 +269,20 @@ func TestQualifications(t *testing.T) {
 		"a qualification at a level that is not":  {zone: "outscale-a", level: of(snc()), tweak: iaas(func(q *v1alpha1.QualificationSpec) { q.Levels = append(q.Levels, "super") }), reason: QualificationInvalid, says: "has no level super"},
 
 		"every entry must hold": {zone: "outscale-a", level: v1alpha1.TrustLevelSpec{Qualifications: []v1alpha1.QualificationDemand{
-			{AnyOf: []v1alpha1.Alternative{snc()}}, {AnyOf: []v1alpha1.Alternative{{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}}}}}, reason: NotQualified, says: "c5-2020"},
-		"every entry holds": {zone: "outscale-a", level: v1alpha1.TrustLevelSpec{Qualifications: []v1alpha1.QualificationDemand{
-			{AnyOf: []v1alpha1.Alternative{snc()}}, {AnyOf: []v1alpha1.Alternative{{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-1"}}}}}}, by: "c5 outscale-iaas", until: "2027-01-01T00:00:00Z",
-			tweak: withC5},
+			{AnyOf: []v1alpha1.Alternative{snc()}}, {AnyOf: []v1alpha1.Alternative{{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}}},
+		}}, reason: NotQualified, says: "c5-2020"},
+		"every entry holds": {
+			zone: "outscale-a", level: v1alpha1.TrustLevelSpec{Qualifications: []v1alpha1.QualificationDemand{
+				{AnyOf: []v1alpha1.Alternative{snc()}}, {AnyOf: []v1alpha1.Alternative{{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-1"}}}},
+			}}, by: "c5 outscale-iaas", until: "2027-01-01T00:00:00Z",
+			tweak: withC5,
+		},
 		"any alternative holds":                 {zone: "outscale-a", level: of(v1alpha1.Alternative{Framework: "ens", Levels: []v1alpha1.Term{"alta"}}, snc()), by: "outscale-iaas"},
 		"of several misses the nearest is told": {zone: "fr-par-1", level: of(v1alpha1.Alternative{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}, snc(), v1alpha1.Alternative{Framework: "eucs", Levels: []v1alpha1.Term{"high"}}), reason: QualificationNotGranted, says: "in evaluation"},
-		"of two alternatives that hold, the one that lasts": {zone: "outscale-a", level: of(snc(ends("2026-12-24T00:00:00Z")), v1alpha1.Alternative{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}),
-			tweak: withC5, by: "c5", until: "2027-01-01T00:00:00Z"},
+		"of two alternatives that hold, the one that lasts": {
+			zone: "outscale-a", level: of(snc(ends("2026-12-24T00:00:00Z")), v1alpha1.Alternative{Framework: "c5-2020", Levels: []v1alpha1.Term{"type-2"}}),
+			tweak: withC5, by: "c5", until: "2027-01-01T00:00:00Z",
+		},
 		"an alternative for other countries":              {zone: "outscale-a", level: of(snc(only("DE"))), reason: AlternativeNotForCountry, says: "secnumcloud-3.2 qualified is accepted only in zones in DE, and it stands in FR"},
 		"an alternative for this country":                 {zone: "outscale-a", level: of(snc(only("EU"))), by: "outscale-iaas"},
 		"an alternative that ends later":                  {zone: "outscale-a", level: of(snc(ends("2027-06-01T00:00:00Z"))), by: "outscale-iaas", until: "2027-06-01T00:00:00Z"},
@@ -339,8 +353,10 @@ func TestUnderlying(t *testing.T) {
 	}
 	hosting := func(o *Objects) *v1alpha1.Hosting { return &o.offer("numspot", 0).HostedOn[0] }
 	runStandings(t, map[string]standingCase{
-		"hosted on a qualified offer is not qualified": {zone: "oks-a", level: of(), reason: OnlyUnderlyingQualified,
-			says: "outscale/oks is hosted on outscale/iaas, which is qualified for secnumcloud-3.2, and outscale/oks itself is required to be"},
+		"hosted on a qualified offer is not qualified": {
+			zone: "oks-a", level: of(), reason: OnlyUnderlyingQualified,
+			says: "outscale/oks is hosted on outscale/iaas, which is qualified for secnumcloud-3.2, and outscale/oks itself is required to be",
+		},
 		"the level lets the underlying one count":              {zone: "oks-a", level: of(orUnderlying), by: "outscale-iaas"},
 		"the service model is asked of the one that counts":    {zone: "oks-a", level: of(orUnderlying, models("CaaS")), reason: WrongServiceModel, says: "outscale/iaas is qualified for secnumcloud-3.2 as IaaS, not as CaaS"},
 		"and satisfied by it":                                  {zone: "oks-a", level: of(orUnderlying, models("IaaS")), by: "outscale-iaas"},
@@ -386,8 +402,10 @@ func TestEvidenceAge(t *testing.T) {
 		"fresh, and staleness only warns": {zone: "outscale-a", level: level("8760h", "Warn"), by: "outscale-iaas", until: "2029-01-01T00:00:00Z"},
 		"stale, and that only warns":      {zone: "outscale-a", level: level("24h", "Warn"), by: "outscale-iaas"},
 		"stale, with Warn by default":     {zone: "outscale-a", level: level("24h", ""), by: "outscale-iaas"},
-		"stale, and that holds": {zone: "outscale-a", level: level("24h", "Hold"), reason: EvidenceStale, worth: Held, by: "outscale-iaas",
-			says: "zone outscale-a satisfies asked for pods that run there, and admits no new ones: qualification outscale-iaas was last verified at 2026-11-01T00:00:00Z, longer than 24h ago"},
+		"stale, and that holds": {
+			zone: "outscale-a", level: level("24h", "Hold"), reason: EvidenceStale, worth: Held, by: "outscale-iaas",
+			says: "zone outscale-a satisfies asked for pods that run there, and admits no new ones: qualification outscale-iaas was last verified at 2026-11-01T00:00:00Z, longer than 24h ago",
+		},
 		"stale at this second":   {zone: "outscale-a", level: level("24h", "Hold"), tweak: verified(&metav1.Time{Time: now.Add(-24 * time.Hour)}), reason: EvidenceStale, worth: Held, by: "outscale-iaas"},
 		"never verified":         {zone: "outscale-a", level: level("24h", "Hold"), tweak: verified(nil), reason: EvidenceStale, worth: Held, by: "outscale-iaas", says: "nobody has verified qualification outscale-iaas"},
 		"verified in the future": {zone: "outscale-a", level: level("24h", "Hold"), tweak: verified(&metav1.Time{Time: now.Add(time.Hour)}), reason: EvidenceStale, worth: Held, by: "outscale-iaas", says: "that has not come yet"},

@@ -108,8 +108,10 @@ func providers() []v1alpha1.CloudProvider {
 			},
 			Offers: []v1alpha1.Offer{
 				{Name: "iaas", ServiceModel: v1alpha1.IaaS, AdministrationFrom: french, SupportFrom: french},
-				{Name: "oks", ServiceModel: v1alpha1.CaaS, AdministrationFrom: french, SupportFrom: french,
-					HostedOn: []v1alpha1.Hosting{{Provider: "outscale", Offer: "iaas", Regions: []v1alpha1.Term{"eu-west-2", "cloudgouv-eu-west-1"}}}},
+				{
+					Name: "oks", ServiceModel: v1alpha1.CaaS, AdministrationFrom: french, SupportFrom: french,
+					HostedOn: []v1alpha1.Hosting{{Provider: "outscale", Offer: "iaas", Regions: []v1alpha1.Term{"eu-west-2", "cloudgouv-eu-west-1"}}},
+				},
 			},
 		}},
 		{ObjectMeta: named("aws"), Spec: v1alpha1.CloudProviderSpec{
@@ -122,8 +124,10 @@ func providers() []v1alpha1.CloudProvider {
 		{ObjectMeta: named("numspot"), Spec: v1alpha1.CloudProviderSpec{
 			LegalEntity: "NumSpot SAS", Seat: "FR",
 			Recognition: &v1alpha1.ProviderRecognition{ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"aws:///eu-west-2a/", "aws:///cloudgouv-eu-west-1a/"}},
-			Offers: []v1alpha1.Offer{{Name: "kubernetes", ServiceModel: v1alpha1.CaaS, AdministrationFrom: french, SupportFrom: french,
-				HostedOn: []v1alpha1.Hosting{{Provider: "outscale", Offer: "iaas", Regions: []v1alpha1.Term{"cloudgouv-eu-west-1"}}}}},
+			Offers: []v1alpha1.Offer{{
+				Name: "kubernetes", ServiceModel: v1alpha1.CaaS, AdministrationFrom: french, SupportFrom: french,
+				HostedOn: []v1alpha1.Hosting{{Provider: "outscale", Offer: "iaas", Regions: []v1alpha1.Term{"cloudgouv-eu-west-1"}}},
+			}},
 		}},
 		{ObjectMeta: named("scaleway"), Spec: v1alpha1.CloudProviderSpec{
 			LegalEntity: "SCALEWAY SAS", Seat: "FR", Offers: []v1alpha1.Offer{{Name: "kapsule", ServiceModel: v1alpha1.CaaS}},
@@ -131,13 +135,17 @@ func providers() []v1alpha1.CloudProvider {
 		}},
 		{ObjectMeta: named("azure"), Spec: v1alpha1.CloudProviderSpec{
 			LegalEntity: "Microsoft Corporation", Seat: "US",
-			Recognition: &v1alpha1.ProviderRecognition{ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"azure:///"}, CSIDrivers: []v1alpha1.CSIDriverName{"disk.csi.azure.com"},
-				Regions: []v1alpha1.Term{"francecentral", "westeurope"}},
+			Recognition: &v1alpha1.ProviderRecognition{
+				ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"azure:///"}, CSIDrivers: []v1alpha1.CSIDriverName{"disk.csi.azure.com"},
+				Regions: []v1alpha1.Term{"francecentral", "westeurope"},
+			},
 		}},
 		{ObjectMeta: named("bleu"), Spec: v1alpha1.CloudProviderSpec{
 			LegalEntity: "Bleu SAS", Seat: "FR", Offers: []v1alpha1.Offer{{Name: "aks", ServiceModel: v1alpha1.CaaS}},
-			Recognition: &v1alpha1.ProviderRecognition{ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"azure:///"}, CSIDrivers: []v1alpha1.CSIDriverName{"disk.csi.azure.com"},
-				Regions: []v1alpha1.Term{"bleufrancecentral"}},
+			Recognition: &v1alpha1.ProviderRecognition{
+				ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"azure:///"}, CSIDrivers: []v1alpha1.CSIDriverName{"disk.csi.azure.com"},
+				Regions: []v1alpha1.Term{"bleufrancecentral"},
+			},
 		}},
 	}
 }
@@ -145,17 +153,25 @@ func providers() []v1alpha1.CloudProvider {
 func zones() []v1alpha1.Zone {
 	return []v1alpha1.Zone{
 		{ObjectMeta: named("par-1"), Spec: v1alpha1.ZoneSpec{Country: "FR", Recognition: onLabel("par-1")}},
-		{ObjectMeta: named("outscale-a"), Spec: v1alpha1.ZoneSpec{Country: "FR", Provider: "outscale", Offer: "iaas", Region: "eu-west-2", Site: "paris-1",
-			Recognition: onPrefix("aws:///eu-west-2a/")}},
-		{ObjectMeta: named("oks-a"), Spec: v1alpha1.ZoneSpec{Country: "FR", Provider: "outscale", Offer: "oks", Region: "cloudgouv-eu-west-1", Site: "paris-2",
+		{ObjectMeta: named("outscale-a"), Spec: v1alpha1.ZoneSpec{
+			Country: "FR", Provider: "outscale", Offer: "iaas", Region: "eu-west-2", Site: "paris-1",
+			Recognition: onPrefix("aws:///eu-west-2a/"),
+		}},
+		{ObjectMeta: named("oks-a"), Spec: v1alpha1.ZoneSpec{
+			Country: "FR", Provider: "outscale", Offer: "oks", Region: "cloudgouv-eu-west-1", Site: "paris-2",
 			Recognition: v1alpha1.ZoneRecognition{
 				ProviderIDPrefixes: []v1alpha1.ProviderIDPrefix{"aws:///cloudgouv-eu-west-1a/"}, CSIDrivers: []v1alpha1.CSIDriverName{"bsu.csi.outscale.com"},
 				Labels: map[string]v1alpha1.LabelValue{"topology.kubernetes.io/zone": "cloudgouv-eu-west-1a"},
-			}}},
-		{ObjectMeta: named("fr-par-1"), Spec: v1alpha1.ZoneSpec{Country: "FR", Provider: "scaleway", Offer: "kapsule", Region: "fr-par",
-			Recognition: onPrefix("scaleway://instance/fr-par-1/")}},
-		{ObjectMeta: named("bleu-1"), Spec: v1alpha1.ZoneSpec{Country: "FR", Provider: "bleu", Offer: "aks", Region: "bleufrancecentral",
-			Recognition: onPrefix("azure:///subscriptions/")}},
+			},
+		}},
+		{ObjectMeta: named("fr-par-1"), Spec: v1alpha1.ZoneSpec{
+			Country: "FR", Provider: "scaleway", Offer: "kapsule", Region: "fr-par",
+			Recognition: onPrefix("scaleway://instance/fr-par-1/"),
+		}},
+		{ObjectMeta: named("bleu-1"), Spec: v1alpha1.ZoneSpec{
+			Country: "FR", Provider: "bleu", Offer: "aks", Region: "bleufrancecentral",
+			Recognition: onPrefix("azure:///subscriptions/"),
+		}},
 	}
 }
 

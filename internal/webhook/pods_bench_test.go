@@ -144,3 +144,18 @@ func decodeMutateMarshalDiff(body []byte) ([]byte, error) {
 		UID: in.Request.UID, Allowed: true, Patch: patch, PatchType: new(admissionv1.PatchTypeJSONPatch),
 	}})
 }
+
+// BenchmarkBinding is without the two live reads, which cost the API server about a millisecond each.
+func BenchmarkBinding(b *testing.B) {
+	w := newWorld(b)
+	w.pods = []corev1.Pod{*realisticPod(b)}
+	w.pods[0].Name, w.pods[0].UID = "web-0", "1f0c2c5e-0000-4000-8000-000000000001"
+	body := bytesOf(b, bindingRequest(b, "n-par-1a"))
+	hook := w.handlers(b).bindingsHook()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := hook.review(context.Background(), body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

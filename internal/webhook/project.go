@@ -5,7 +5,8 @@ import "bytes"
 // Four fifths of the time that a pod's review takes would go into scanning what nobody reads: managedFields, containers, volumes.
 // A projection copies only what is read, and finds the end of everything else without looking into it, so that the
 // decoder proper gets one review in ten. It is no judge of JSON: what it does not understand it leaves to the decoder,
-// whole, and what it copies the decoder checks.
+// whole, and what it copies the decoder checks. Broken JSON in what nobody reads may thus go unnoticed; it can change nothing of
+// what is read, and the API server sends none.
 
 // part says what to keep of an object, by key. An empty part keeps all.
 type part map[string]part

@@ -92,7 +92,7 @@ func managedFields(t testing.TB, pod *corev1.Pod) []metav1.ManagedFieldsEntry {
 	raw := rawOf(t, map[string]any{"f:metadata": owned["f:metadata"], "f:spec": owned["f:spec"]})
 	return []metav1.ManagedFieldsEntry{{
 		Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
-		Time: new(metav1.NewTime(today)), FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: raw},
+		Time: new(metav1.NewTime(today)), FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(string(raw)),
 	}}
 }
 

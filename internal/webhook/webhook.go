@@ -101,7 +101,8 @@ func New(o Options) (*Handlers, error) {
 // Register puts each handler under its path. An [http.ServeMux] does, such as the one of controller-runtime's webhook server.
 func (h *Handlers) Register(mux interface {
 	Handle(path string, handler http.Handler)
-}) {
+},
+) {
 	mux.Handle(PodsPath, h.podsHook())
 	mux.Handle(WorkloadsPath, h.workloadsHook())
 	mux.Handle(BindingsPath, h.bindingsHook())

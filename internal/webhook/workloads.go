@@ -150,6 +150,11 @@ func (l *law) workload(r *request[workload], c change, nodes func() []*corev1.No
 		return admit(patches)
 	}
 	e := early{law: l, request: r, change: c, now: now}
+	if was := before(r); was != nil {
+		if v := placement.JudgeJob(*was, r.Object.read(r.Kind.Kind)); !v.Allowed() {
+			return refuse("%s is refused: %s", e.name(), v.Message())
+		}
+	}
 	owed := e.owed()
 	if !owed.Owes() && len(l.warned) == 0 {
 		return admit(patches)

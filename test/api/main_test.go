@@ -25,6 +25,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -80,7 +81,21 @@ func install(c *cluster.Cluster) (*server, error) {
 // try asks whether the API server would store an object, and returns it as it would be stored.
 func (s *server) try(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	object = object.DeepCopy()
-	return object, s.client.Create(ctx, object, client.DryRunAll)
+	err := s.client.Create(ctx, object, client.DryRunAll)
+	if apierrors.IsAlreadyExists(err) {
+		return s.tryInPlace(ctx, object)
+	}
+	return object, err
+}
+
+// tryInPlace asks the same where an object of that name is stored: another test's, or one that a killed test left.
+func (s *server) tryInPlace(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	stored := object.DeepCopy()
+	if err := s.client.Get(ctx, client.ObjectKeyFromObject(object), stored); err != nil {
+		return nil, err
+	}
+	object.SetResourceVersion(stored.GetResourceVersion())
+	return object, s.client.Update(ctx, object, client.DryRunAll)
 }
 
 // Nothing else works unless this does: rules whose estimated cost is beyond the API server's limits make it refuse a definition.

@@ -52,8 +52,10 @@ func nodeKeepsItsIdentity(t *testing.T, c *cluster.Cluster) {
 		Region, ProviderID, SystemUUID, CPU, Pods string
 	}
 	factsOf := func(n *corev1.Node) facts {
-		return facts{n.Labels["topology.kubernetes.io/region"], n.Spec.ProviderID, n.Status.NodeInfo.SystemUUID,
-			n.Status.Allocatable.Cpu().String(), n.Status.Allocatable.Pods().String()}
+		return facts{
+			n.Labels["topology.kubernetes.io/region"], n.Spec.ProviderID, n.Status.NodeInfo.SystemUUID,
+			n.Status.Allocatable.Cpu().String(), n.Status.Allocatable.Pods().String(),
+		}
 	}
 	if diff := cmp.Diff(factsOf(want), factsOf(got)); diff != "" {
 		t.Errorf("the node changed when it became ready (-created +found):\n%s", diff)

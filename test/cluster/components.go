@@ -43,16 +43,31 @@ type ports struct{ etcd, etcdPeer, apiServer, controllerManager, scheduler, kwok
 
 // freePorts lets the system choose. Somebody may take one before its component does; Start then tries again with others.
 func freePorts() (ports, error) {
-	var chosen [6]int
-	for i := range chosen {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return ports{}, fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer listener.Close() // at the end, so that none is offered twice
-		chosen[i] = listener.Addr().(*net.TCPAddr).Port
+	chosen, err := FreePorts(6)
+	if err != nil {
+		return ports{}, err
 	}
 	return ports{chosen[0], chosen[1], chosen[2], chosen[3], chosen[4], chosen[5]}, nil
+}
+
+// FreePorts gives so many different ports of the loopback interface on which nobody listens at this moment.
+func FreePorts(count int) ([]int, error) {
+	var listeners []net.Listener // all open until the end, so that no port is offered twice
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	var chosen []int
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		listeners = append(listeners, listener)
+		chosen = append(chosen, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return chosen, nil
 }
 
 func (p plan) pki(name string) string    { return filepath.Join(p.dir, "pki", name) }

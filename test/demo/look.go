@@ -30,7 +30,9 @@ func isOpen(n *corev1.Node, level string) bool {
 	return open
 }
 
-func isHeld(n *corev1.Node, level string) bool { return n.Labels[v1alpha1.HeldLabelPrefix+level] == "true" }
+func isHeld(n *corev1.Node, level string) bool {
+	return n.Labels[v1alpha1.HeldLabelPrefix+level] == "true"
+}
 
 // places finds the pods of a namespace, of one app or, with an empty name, of all, by name.
 func (s *story) places(ctx context.Context, namespace, name string) ([]place, error) {

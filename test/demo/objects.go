@@ -50,15 +50,18 @@ func daemonSet(namespace, name string) *appsv1.DaemonSet {
 	}
 }
 
-func pod(namespace, name string) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: app(name)}, Spec: template(name).Spec}
+// governedPod is a pod in the namespace that the policy governs.
+func governedPod(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: health, Name: name, Labels: app(name)}, Spec: template(name).Spec}
 }
 
 const appLabel = "app"
 
 func app(name string) map[string]string { return map[string]string{appLabel: name} }
 
-func selector(name string) *metav1.LabelSelector { return &metav1.LabelSelector{MatchLabels: app(name)} }
+func selector(name string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: app(name)}
+}
 
 // template has no token of a service account, whose volume would get a random name: two pods of one template are equal.
 func template(name string) corev1.PodTemplateSpec {

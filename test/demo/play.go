@@ -45,6 +45,9 @@ func Play(ctx context.Context, c *cluster.Cluster, out io.Writer) error {
 			return fmt.Errorf("chapter %d, %q: %w", i, chapter.title, err)
 		}
 	}
+	if err := s.next(ctx); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "\nEvery check held: %d in %s.\n", s.held, seconds(time.Since(began)))
 	return nil
 }

@@ -237,10 +237,10 @@ func TestWhatPeopleAreToldWhenTheyApply(t *testing.T) {
 	for what, c := range map[string]struct{ object, word string }{
 		"more sites than there are":              {deployment("told", "web", 6, `terroir.dev/min-sites: "4"`), "requires 4 sites, but only 3 satisfy trusted"},
 		"fewer replicas than sites":              {deployment("told", "web", 2, ""), "2 replicas cannot be spread over 3 sites"},
-		"a selector that no qualified node fits": {with("nodeSelector: {disk: ssd}"), "none of them fits the pods' own nodeSelector and affinity"},
+		"a selector that no qualified node fits": {with("nodeSelector: {disk: ssd}"), "none fits the pods' own nodeSelector and affinity"},
 		"an affinity that no qualified node fits": {
 			with(`affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [abroad]}]}]}}}`),
-			"none of them fits the pods' own nodeSelector and affinity",
+			"none fits the pods' own nodeSelector and affinity",
 		},
 		"nothing where all is well": {deployment("told", "web", 3, ""), ""},
 	} {
@@ -381,7 +381,7 @@ func TestNamespacesAreGovernedFromTheirFirstRequest(t *testing.T) {
 	eventually(t, "pods are refused until what they owe is known", func() error {
 		err := w.try(t, pod("first-again", "p", ""))
 		if err == nil || !strings.Contains(err.Error(), "no params found") && !strings.Contains(err.Error(), "not yet ready") {
-			return fmt.Errorf("it said: %v", err)
+			return fmt.Errorf("it said: %w", err)
 		}
 		return nil
 	})

@@ -34,7 +34,7 @@ func TestASuspendedQualificationClosesNodesAndMovesNobody(t *testing.T) {
 	}
 	for _, node := range qualified {
 		w.labelled(t, node, open("trusted"), "")
-		w.labelled(t, node, held("trusted"), "true")
+		w.labelled(t, node, heldTrusted, "true")
 	}
 	p := w.policyIs(t, "suspended", v1alpha1.ConditionCompliant, metav1.ConditionFalse, "PodsOnUnqualifiedNodes")
 	if p.Status.Violations != 6 || p.Status.Pods != 6 || len(p.Status.Violating) != 6 {
@@ -77,11 +77,11 @@ func TestHeldGoesWhenTheLastPodThatOwesItHasLeft(t *testing.T) {
 	w.create(t, pod("leaving", "last", "nodeSelector: {kubernetes.io/hostname: na1}"))
 	w.pods(t, "leaving", 1)
 	w.mustPatch(t, &v1alpha1.Qualification{}, "grant", `{"spec":{"state":"Withdrawn"}}`)
-	w.labelled(t, "na2", held("trusted"), "") // where no pod is, held goes at once
+	w.labelled(t, "na2", heldTrusted, "") // where no pod is, held goes at once
 	w.labelled(t, "na1", open("trusted"), "")
-	w.labelled(t, "na1", held("trusted"), "true")
+	w.labelled(t, "na1", heldTrusted, "true")
 	w.remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "leaving", Name: "last"}})
-	w.labelled(t, "na1", held("trusted"), "")
+	w.labelled(t, "na1", heldTrusted, "")
 }
 
 func TestAQualificationEndsAtItsSecondWithoutAnybodyAsking(t *testing.T) {
@@ -138,7 +138,7 @@ func TestATrustLevelInUseDoesNotVanish(t *testing.T) {
 	eventually(t, "it is gone when nobody uses it", func() error {
 		err := w.Get(t.Context(), client.ObjectKeyFromObject(level), level)
 		if !apierrors.IsNotFound(err) {
-			return fmt.Errorf("it is still there: %v %v", level.Finalizers, err)
+			return fmt.Errorf("it is still there with finalizers %v: %w", level.Finalizers, err)
 		}
 		return nil
 	})
@@ -209,9 +209,9 @@ func TestAMissingSignalIsSuspectAndAContradictionALoss(t *testing.T) {
 		w.labelled(t, "half", v1alpha1.ZoneLabel, "")
 	})
 	t.Run("labels of ours that somebody else writes are taken off", func(t *testing.T) {
-		w.mustPatch(t, &corev1.Node{}, "abroad", fmt.Sprintf(`{"metadata":{"labels":{%q:"site-a",%q:"true"}}}`, open("trusted"), held("trusted")))
+		w.mustPatch(t, &corev1.Node{}, "abroad", fmt.Sprintf(`{"metadata":{"labels":{%q:"site-a",%q:"true"}}}`, open("trusted"), heldTrusted))
 		w.labelled(t, "abroad", open("trusted"), "")
-		w.labelled(t, "abroad", held("trusted"), "")
+		w.labelled(t, "abroad", heldTrusted, "")
 	})
 	t.Run("a node that comes again by the same name starts from nothing", func(t *testing.T) {
 		w.remove(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "nc2"}})
@@ -354,7 +354,7 @@ spec: {trustLevels: [trusted], enforcement: Enforce}
 			}
 			err := w.Get(t.Context(), client.ObjectKey{Namespace: "payroll", Name: "floor"}, &floor)
 			if n.Labels[v1alpha1.GovernedLabel] != "" || !apierrors.IsNotFound(err) {
-				return fmt.Errorf("labels %v, floor: %v", n.Labels, err)
+				return fmt.Errorf("labels %v, floor: %w", n.Labels, err)
 			}
 			return nil
 		})

@@ -12,7 +12,8 @@ import (
 )
 
 func open(level string) string { return v1alpha1.OpenLabelPrefix + level }
-func held(level string) string { return v1alpha1.HeldLabelPrefix + level }
+
+const heldTrusted = v1alpha1.HeldLabelPrefix + "trusted"
 
 // governed creates a namespace that the policy of the same name governs.
 func (w *world) governed(t *testing.T, name string) {

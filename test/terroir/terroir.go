@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,8 +35,9 @@ func Root() string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
 
-// Install installs Terroir and returns when it is in force. What is installed already is brought up to date.
-func Install(ctx context.Context, c *cluster.Cluster) error {
+// Install installs Terroir and returns when it is in force. What is installed already is brought up to date. Further flags of
+// the manager may be given; by default it serves its webhooks on loopback, with a certificate of the cluster's authority.
+func Install(ctx context.Context, c *cluster.Cluster, flags ...string) error {
 	if err := Apply(ctx, c, "-k", "config/crd"); err != nil {
 		return err
 	}
@@ -47,10 +47,12 @@ func Install(ctx context.Context, c *cluster.Cluster) error {
 	if err := Apply(ctx, c, "-f", "config/namespace/namespace.yaml"); err != nil {
 		return err
 	}
-	if err := Apply(ctx, c, "-k", "config/rbac"); err != nil {
-		return err
+	for _, part := range []string{"config/rbac", "config/webhook"} {
+		if err := Apply(ctx, c, "-k", part); err != nil {
+			return err
+		}
 	}
-	if err := startManager(ctx, c); err != nil {
+	if err := startManager(ctx, c, flags); err != nil {
 		return err
 	}
 	return inForce(ctx, c)
@@ -85,7 +87,7 @@ func Client(c *cluster.Cluster) (client.Client, error) {
 	return made, nil
 }
 
-func startManager(ctx context.Context, c *cluster.Cluster) error {
+func startManager(ctx context.Context, c *cluster.Cluster, flags []string) error {
 	binary := filepath.Join(c.Dir(), "bin", "manager")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/manager")
 	build.Dir = Root()
@@ -100,14 +102,17 @@ func startManager(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	webhook, probes, err := freePorts()
+	ports, err := cluster.FreePorts(2)
 	if err != nil {
 		return err
 	}
-	err = c.AddComponent(ctx, Component, "http://"+probes+"/readyz", binary,
+	webhook, probes := ports[0], fmt.Sprintf("127.0.0.1:%d", ports[1])
+	flags = append([]string{
 		"--kubeconfig", kubeconfig, "--metrics-bind-address", "0", "--health-probe-bind-address", probes,
 		"--webhook-host", "127.0.0.1", "--webhook-port", fmt.Sprint(webhook), "--webhook-url", fmt.Sprintf("https://127.0.0.1:%d", webhook),
-		"--webhook-certs", "files", "--webhook-cert-dir", certs)
+		"--webhook-certs", "files", "--webhook-cert-dir", certs,
+	}, flags...)
+	err = c.AddComponent(ctx, Component, "http://"+probes+"/readyz", binary, flags...)
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}
@@ -151,19 +156,6 @@ func certificates(c *cluster.Cluster) (dir string, err error) {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
 	return dir, err
-}
-
-func freePorts() (webhook int, probes string, err error) {
-	var ports [2]int
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, "", fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer listener.Close() // at the end, so that none is offered twice
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-	}
-	return ports[0], fmt.Sprintf("127.0.0.1:%d", ports[1]), nil
 }
 
 // inForce waits until Terroir says that the fence is installed.

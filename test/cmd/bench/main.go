@@ -12,6 +12,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/terroir-dev/terroir/test/bench"
 )
 
@@ -21,6 +24,7 @@ func main() {
 	certificate := flag.String("cert", "", "with -serve-nothing: file of its certificate")
 	key := flag.String("key", "", "with -serve-nothing: file of its key")
 	flag.Parse()
+	ctrl.SetLogger(logr.Discard()) // its clients have nothing to say here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := func() error {

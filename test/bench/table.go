@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Widths of the table: at most 120 columns.
+const (
+	wordsWide  = 54
+	figureWide = 13
+	aimWide    = 70
+)
+
+// table is what is printed, row by row.
+type table struct{ strings.Builder }
+
+func print(out io.Writer, f figures) error {
+	var t table
+	t.inProcess(f)
+	t.latency(f)
+	t.floods(f)
+	t.scale(f.scale)
+	t.losses(f)
+	t.aims(f)
+	if _, err := io.WriteString(out, t.String()); err != nil {
+		return fmt.Errorf("printing the table: %w", err)
+	}
+	return nil
+}
+
+func (t *table) head(title string, columns ...string) {
+	t.WriteString("\n")
+	t.row(strings.ToUpper(title), columns...)
+}
+
+func (t *table) row(words string, columns ...string) {
+	t.WriteString(left(words, wordsWide))
+	for _, c := range columns {
+		t.WriteString(right(c, figureWide))
+	}
+	t.WriteString("\n")
+}
+
+// left and right fill up with blanks. Package fmt counts bytes where these count characters.
+func left(s string, width int) string {
+	return s + strings.Repeat(" ", max(width-utf8.RuneCountInString(s), 1))
+}
+
+func right(s string, width int) string {
+	return strings.Repeat(" ", max(width-utf8.RuneCountInString(s), 1)) + s
+}
+
+func (t *table) inProcess(f figures) {
+	t.head("In process, best of rounds", "time", "ratio", "allocations", "memory")
+	for _, r := range inProcessRows {
+		b := f.inProcess[r.name]
+		t.row(r.what, short(b.time), times(ratio(b.time, f.inProcess[r.against].time)), fmt.Sprint(b.allocs), size(b.bytes))
+	}
+}
+
+func (t *table) latency(f figures) {
+	t.head(fmt.Sprintf("Creating a pod, dry run, HTTP/1.1, %d each in turn", len(f.latency[toNothing])), "p50", "p99", "added p50", "added p99", "added, × MAP")
+	t.creation(f.before, toNothing, "nothing installed, in either cluster")
+	t.creation(f.before, toFuture, "… in Terroir's before it comes: the noise")
+	for _, name := range []string{toNothing, toValidated, toMutated, toNothingful, toShaped, toComplying, toFree} {
+		t.creation(f.latency, name, name)
+	}
+	for _, name := range []string{toNothing, toMutated, toFenced} {
+		t.creation(f.without, name, map[string]string{toNothing: "nothing installed, again", toMutated: "MutatingAdmissionPolicy, again"}[name])
+	}
+}
+
+func (t *table) creation(of map[string]latencies, name, words string) {
+	if words == "" {
+		words = name
+	}
+	l, base := of[name], of[toNothing]
+	t.row(words, short(l.p50()), short(l.p99()), short(l.p50()-base.p50()), short(l.p99()-base.p99()), times(ratio(added(of, name), added(of, toMutated))))
+}
+
+func (t *table) floods(f figures) {
+	t.head(fmt.Sprintf("Reviews of %d bytes over loopback HTTPS, HTTP/1.1", f.reviewBytes), "reviews/s", "p50", "p99", "CPU each", "CPU ratio")
+	for _, each := range f.floods {
+		base := f.floodOf(floodNothing, each.connections)
+		t.row(fmt.Sprintf("%s, %d at a time", each.name, each.connections),
+			fmt.Sprintf("%.0f", each.rate()), short(each.latencies.p50()), short(each.latencies.p99()), short(each.cpuEach()), times(ratio(each.cpuEach(), base.cpuEach())))
+	}
+}
+
+func (t *table) scale(s scale) {
+	t.head("Memory of the manager", "resident", "peak", "more for each")
+	t.row("no node, hardly a pod", size(s.empty.resident), size(s.empty.peak))
+	t.row(fmt.Sprintf("%d nodes", s.nodes), size(s.withNodes.resident), size(s.withNodes.peak), size(s.perNode()))
+	t.row(fmt.Sprintf("%d nodes, %d pods, %d of them governed", s.nodes, s.governed+s.pods, s.governed), size(s.withPods.resident), size(s.withPods.peak), size(s.perPod()))
+	t.head("Requests to write, from the API server's audit log", "leases", "others", "others each")
+	t.written(fmt.Sprintf("while %d nodes joined", s.nodes), s.joining, s.nodes)
+	t.written(fmt.Sprintf("while %d governed pods were placed", s.governed), s.placing, s.governed)
+	t.written(fmt.Sprintf("while nothing happened for %s", s.idle), s.idling, 0)
+}
+
+func (t *table) written(words string, w writes, among int) {
+	each := ""
+	if among > 0 {
+		each = fmt.Sprintf("%.2f", float64(w.sum())/float64(among))
+	}
+	t.row(words, fmt.Sprint(w["leases"]), fmt.Sprint(w.sum()), each)
+	for _, resource := range slices.Sorted(maps.Keys(w)) {
+		if resource != "leases" {
+			t.row("  "+resource, "", fmt.Sprint(w[resource]))
+		}
+	}
+}
+
+func (t *table) losses(f figures) {
+	t.head(fmt.Sprintf("A qualification under %d nodes is suspended", f.lostNodes), "refused from", "last bound", "first label", "last label", "tries")
+	for i, l := range f.losses {
+		bound := "none"
+		if l.bound > 0 {
+			bound = short(l.bound)
+		}
+		t.row(fmt.Sprintf("time number %d", i+1), short(l.refused), bound, short(l.first), short(l.last), fmt.Sprint(l.tried))
+	}
+}
+
+func (t *table) aims(f figures) {
+	t.WriteString("\n" + left("AIM", aimWide) + left("REACHED", 2*figureWide) + "\n")
+	for _, a := range f.aims() {
+		t.WriteString(left(a.what, aimWide) + left(a.reached, 2*figureWide) + map[bool]string{true: "met", false: "MISSED"}[a.met] + "\n")
+	}
+	fmt.Fprintf(&t.Builder, "\nTook %s. Figures of other runs and machines do not compare; ratios do.\n", f.took.Round(time.Second))
+	if f.short {
+		t.WriteString("This was the short version: it shows that everything can be measured. Its figures are worth nothing.\n")
+	}
+}
+
+// short gives a duration three digits.
+func short(d time.Duration) string {
+	switch abs := max(d, -d); {
+	case abs < time.Microsecond:
+		return fmt.Sprintf("%d ns", d.Nanoseconds())
+	case abs < time.Millisecond:
+		return fmt.Sprintf("%s µs", digits(float64(d)/float64(time.Microsecond)))
+	case abs < time.Second:
+		return fmt.Sprintf("%s ms", digits(float64(d)/float64(time.Millisecond)))
+	default:
+		return fmt.Sprintf("%s s", digits(d.Seconds()))
+	}
+}
+
+// size gives a number of bytes three digits.
+func size(bytes int64) string {
+	switch abs := max(bytes, -bytes); {
+	case abs < 1<<10:
+		return fmt.Sprintf("%d B", bytes)
+	case abs < 1<<20:
+		return digits(float64(bytes)/(1<<10)) + " KiB"
+	default:
+		return digits(float64(bytes)/(1<<20)) + " MiB"
+	}
+}
+
+func digits(v float64) string {
+	switch abs := max(v, -v); {
+	case abs < 10:
+		return fmt.Sprintf("%.2f", v)
+	case abs < 100:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.0f", v)
+	}
+}
+
+// times gives a ratio, or a dash where there is none.
+func times(ratio float64) string {
+	switch {
+	case ratio == 0:
+		return "–"
+	case ratio > 0 && ratio < 0.1:
+		return fmt.Sprintf("1/%.0f", 1/ratio)
+	default:
+		return fmt.Sprintf("%.2f×", ratio)
+	}
+}
