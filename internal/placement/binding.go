@@ -66,8 +66,8 @@ func BindingValidations(s Settings) []Validation {
 	return []Validation{
 		{`request.resource.resource != 'bindings'`, `'pods in this namespace are not bound through the legacy bindings resource; use pods/binding'`},
 		{
-			`request.userInfo.username in ` + quoteList(s.SchedulerUsers),
-			`'user "' + request.userInfo.username + '" may not bind pods in this namespace; only ` + strings.Join(s.SchedulerUsers, ", ") + ` may, so that pods land on qualified zones'`,
+			`request.userInfo.?username.orValue('') in ` + quoteList(s.SchedulerUsers),
+			`'user "' + request.userInfo.?username.orValue('') + '" may not bind pods in this namespace; only ` + strings.Join(s.SchedulerUsers, ", ") + ` may, so that pods land on qualified zones'`,
 		},
 		{
 			`object.target.?kind.orValue('') in ['', 'Node'] && object.target.?name.orValue('') != ''`,

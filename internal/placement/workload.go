@@ -41,7 +41,7 @@ func ShapeWorkload(w Workload, before *Workload, namespace policy.Obligation) []
 	set, drop := w.mirrors(before)
 	patches := w.annotationPatches(set, drop)
 	if w.Kind == "DaemonSet" {
-		patches = append(patches, w.selectorPatches(w.levels(drop, namespace))...)
+		patches = append(patches, w.selectorPatches(w.levels(append(set, drop...), namespace))...)
 	}
 	return patches
 }
@@ -68,11 +68,11 @@ func hasKey(m map[string]string, key string) bool {
 	return has
 }
 
-// levels are the levels that the workload's pods will owe.
-func (w Workload) levels(dropped []string, namespace policy.Obligation) []string {
+// levels are the levels that the workload's pods will owe, when the mirrors of the given names are no longer what they are now.
+func (w Workload) levels(outdated []string, namespace policy.Obligation) []string {
 	annotations := map[string]string{}
 	for key, value := range w.Template.Annotations {
-		if name, isMirror := strings.CutPrefix(key, v1alpha1.InheritedPrefix); !isMirror || !slices.Contains(dropped, name) {
+		if name, isMirror := strings.CutPrefix(key, v1alpha1.InheritedPrefix); !isMirror || !slices.Contains(outdated, name) {
 			annotations[key] = value
 		}
 	}
@@ -153,7 +153,7 @@ func WorkloadVariables(governed bool) []Variable {
 		{"drop", `variables.names.filter(n, !(('terroir.dev/' + n) in variables.own) && ('terroir.dev/' + n) in variables.was
   && ('inherited.terroir.dev/' + n) in variables.mirrors)`},
 		{"asked", `([variables.own[?'terroir.dev/trust-level'], variables.own[?'inherited.terroir.dev/trust-level'], variables.mirrors[?'terroir.dev/trust-level'],
-  'trust-level' in variables.drop ? optional.none() : variables.mirrors[?'inherited.terroir.dev/trust-level']])
+  'trust-level' in variables.drop || 'trust-level' in variables.set ? optional.none() : variables.mirrors[?'inherited.terroir.dev/trust-level']])
   .filter(o, o.hasValue()).map(o, string(o.value()).split(',').map(l, l.trim())).filter(ls, ls.size() <= 8 && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`},
 		{"levels", `request.kind.kind != 'DaemonSet' ? [] :
   (variables.floor.?trustLevels.orValue([]).map(l, string(l)) + variables.asked.map(l, string(l))).distinct().sort()`},
