@@ -17,6 +17,7 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/fence"
+	"github.com/terroir-dev/terroir/internal/policy"
 )
 
 // Fence keeps the admission objects as they must be, creates the TerroirConfig, and says which guarantee is in force.
@@ -130,8 +131,9 @@ func (f *Fence) decide(w fenceWorld) []client.Object {
 	options := fence.Options{Settings: settingsOf(w.config), Exempt: exempt, Mutating: f.mutating}
 	for i := range w.policies {
 		p := &w.policies[i]
-		if p.Spec.Enforcement == v1alpha1.EnforcementEnforce {
-			options.Governing = append(options.Governing, fence.Governing{Name: p.Name, Selector: p.Spec.NamespaceSelector})
+		// A policy whose selector does not compile governs nothing, see package policy; a binding with it would not be accepted.
+		if _, err := policy.Selector(&p.Spec.NamespaceSelector); err == nil && p.Spec.Enforcement == v1alpha1.EnforcementEnforce {
+			options.Governing = append(options.Governing, fence.Governing{Name: p.Name, Selector: *p.Spec.NamespaceSelector.LabelSelector()})
 		}
 	}
 	var objects []client.Object

@@ -234,16 +234,26 @@ func policyStatus(
 
 func readiness(enforcement v1alpha1.Enforcement, t tally, problems []policy.Problem, settled bool) (ready bool, reason, message string) {
 	switch {
-	case len(problems) > 0 && enforcement == v1alpha1.EnforcementEnforce:
-		return false, "TrustLevelNotFound", problems[0].Message + "; pods in the namespaces concerned are refused until it does"
 	case len(problems) > 0:
-		return false, "TrustLevelNotFound", problems[0].Message
+		return false, string(problems[0].Reason), problems[0].Message + follows(problems[0].Reason, enforcement)
 	case enforcement != v1alpha1.EnforcementEnforce:
 		return true, "Observing", fmt.Sprintf("observes %d namespaces; nothing is refused", t.namespaces)
 	case !settled:
 		return false, "Writing", "what the namespaces owe is not written everywhere yet"
 	default:
 		return true, "Enforced", fmt.Sprintf("enforced in %d namespaces", t.namespaces)
+	}
+}
+
+// follows says what follows from a problem of a policy.
+func follows(reason policy.Reason, enforcement v1alpha1.Enforcement) string {
+	switch {
+	case reason == policy.SelectorInvalid:
+		return "; the policy governs no namespace"
+	case enforcement == v1alpha1.EnforcementEnforce:
+		return "; pods in the namespaces concerned are refused until it does"
+	default:
+		return ""
 	}
 }
 

@@ -99,6 +99,7 @@ type ProviderRecognition struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/')",message="must not be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry"
 	LabelKeys []LabelKey `json:"labelKeys,omitempty"`
 }
 
@@ -118,8 +119,7 @@ type CSIDriverName string
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=316
-// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="must be a label key, such as topology.outscale.com/net"
-// +kubebuilder:validation:XValidation:rule="!self.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/')",message="must not be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry"
+// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="must be a label's key, such as topology.kubernetes.io/zone"
 type LabelKey string
 
 // Offer is a service that can be bought, and qualified, on its own.

@@ -30,13 +30,9 @@ type ClusterPlacementPolicy struct {
 
 // ClusterPlacementPolicySpec is what is demanded, and of which namespaces.
 type ClusterPlacementPolicySpec struct {
-	// namespaceSelector selects namespaces by their labels. It is never empty: a policy for every namespace says so with an expression.
+	// namespaceSelector selects the namespaces by their labels. It is never empty: a policy for every namespace says so with an expression.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="must select by at least one label: an empty selector would govern every namespace",reason=FieldValueRequired
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? (has(e.values) && e.values.size() > 0) : (e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0)))",message="each expression must have the operator In or NotIn with values, or Exists or DoesNotExist without",fieldPath=".matchExpressions",reason=FieldValueInvalid
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || self.matchLabels.size() <= 16 && self.matchLabels.all(k, k.size() >= 1 && k.size() <= 316 && self.matchLabels[k].size() <= 63)",message="must be at most 16 labels, with keys of at most 316 and values of at most 63 characters",fieldPath=".matchLabels",reason=FieldValueInvalid
-	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() <= 16 && self.matchExpressions.all(e, !has(e.values) || e.values.size() <= 64)",message="must have at most 16 expressions with at most 64 values each",fieldPath=".matchExpressions",reason=FieldValueInvalid
-	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector"`
+	NamespaceSelector NamespaceSelector `json:"namespaceSelector"`
 
 	PlacementDemand `json:",inline"`
 }

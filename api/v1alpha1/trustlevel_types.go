@@ -31,6 +31,7 @@ type TrustLevel struct {
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.qualifications) && self.qualifications.size() > 0) || (has(self.countries) && self.countries.size() > 0) || (has(self.seatIn) && self.seatIn.size() > 0) || (has(self.administrationFrom) && self.administrationFrom.size() > 0) || (has(self.supportFrom) && self.supportFrom.size() > 0) || (has(self.notExposedTo) && self.notExposedTo.size() > 0)",message="at least one demand must be given: qualifications, countries, seatIn, administrationFrom, supportFrom or notExposedTo",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="!has(self.maxEvidenceAge) || (has(self.qualifications) && self.qualifications.size() > 0)",message="maxEvidenceAge is about qualifications, and none is demanded: demand one, or leave maxEvidenceAge out",fieldPath=".maxEvidenceAge",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.staleEvidence) || self.staleEvidence != 'Hold' || has(self.maxEvidenceAge)",message="staleEvidence: Hold needs maxEvidenceAge, since without it no evidence is ever stale: say how long after lastVerified it is fresh, such as 8760h for a year, or write staleEvidence: Warn",fieldPath=".maxEvidenceAge",reason=FieldValueRequired
 type TrustLevelSpec struct {
 	// qualifications are demands for certificates. Every entry must hold.
 	// +optional
@@ -65,7 +66,7 @@ type TrustLevelSpec struct {
 	// maxEvidenceAge is how long after lastVerified a qualification is fresh, such as 8760h. Absent: for ever.
 	// +optional
 	MaxEvidenceAge *Duration `json:"maxEvidenceAge,omitempty"`
-	// staleEvidence says what follows when a qualification that counts is no longer fresh. Warn says so; Hold also admits no new pods. Neither moves a running one.
+	// staleEvidence says what follows when a qualification that counts is no longer fresh. Warn says so; Hold, which needs maxEvidenceAge, also admits no new pods. Neither moves a running one.
 	// +optional
 	// +kubebuilder:validation:Enum=Warn;Hold
 	// +kubebuilder:default=Warn

@@ -59,7 +59,7 @@ type ZoneSpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.providerIDPrefixes) && self.providerIDPrefixes.size() > 0) || (has(self.labels) && self.labels.size() > 0) || (has(self.csiDrivers) && self.csiDrivers.size() > 0) || (has(self.systemUUIDs) && self.systemUUIDs.size() > 0)",message="at least one of providerIDPrefixes, labels, csiDrivers and systemUUIDs must be given: a zone without a signal would contain every node",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !k.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/'))",message="Terroir's own labels cannot be a signal, since Terroir writes them where it has recognised a node: name labels that others write, such as topology.kubernetes.io/zone",fieldPath=".labels",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !format.qualifiedName().validate(k).hasValue() && !format.labelValue().validate(self.labels[k]).hasValue())",message="each signal must be a label's key and a label's value, such as topology.kubernetes.io/zone: par-1",fieldPath=".labels",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !format.qualifiedName().validate(k).hasValue())",message="each key must be the key of a label, such as topology.kubernetes.io/zone",fieldPath=".labels",reason=FieldValueInvalid
 type ZoneRecognition struct {
 	// providerIDPrefixes: spec.providerID of the node begins with any of them. Each ends in "/".
 	// +optional
@@ -83,9 +83,10 @@ type ZoneRecognition struct {
 	SystemUUIDs []SystemUUID `json:"systemUUIDs,omitempty"`
 }
 
-// LabelValue is the value of a label.
+// LabelValue is the value of a label. It may be empty.
 //
 // +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="!format.labelValue().validate(self).hasValue()",message="must be a label's value: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as par-1"
 type LabelValue string
 
 // SystemUUID is a machine's SMBIOS UUID, in lower or upper case; compared without regard to case.

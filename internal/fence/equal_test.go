@@ -119,7 +119,7 @@ func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
 		objects.ClusterPolicies = append(objects.ClusterPolicies, v1alpha1.ClusterPlacementPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)},
 			Spec: v1alpha1.ClusterPlacementPolicySpec{
-				NamespaceSelector: metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}, PlacementDemand: demand,
+				NamespaceSelector: v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"a": "b"}}, PlacementDemand: demand,
 			},
 		})
 	}

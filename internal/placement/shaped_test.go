@@ -87,7 +87,7 @@ func randomCase(r *rand.Rand) placement.Case {
 	set := policy.Compile(policy.Objects{Levels: []string{"c5", "in-france", "secnumcloud"}, ClusterPolicies: []v1alpha1.ClusterPlacementPolicy{{
 		ObjectMeta: metav1.ObjectMeta{Name: "p"},
 		Spec: v1alpha1.ClusterPlacementPolicySpec{
-			NamespaceSelector: metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
+			NamespaceSelector: v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"a": "b"}},
 			PlacementDemand: v1alpha1.PlacementDemand{
 				TrustLevels: []v1alpha1.LevelName{oneOf[v1alpha1.LevelName](r, "c5", "secnumcloud", "secnumcloud", "missing")}, Enforcement: v1alpha1.EnforcementEnforce,
 				Spread: oneOf(r, nil, &v1alpha1.Spread{MinSites: 1 + r.Int32N(3), MaxSkew: r.Int32N(3)}),

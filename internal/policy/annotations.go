@@ -43,7 +43,7 @@ func ParseAnnotations(source Source, annotations map[string]string) (Demand, []P
 	d := Demand{Source: source}
 	var problems []Problem
 	refuse := func(format string, args ...any) {
-		problems = append(problems, Problem{Source: source, Message: source.String() + ": " + fmt.Sprintf(format, args...)})
+		problems = append(problems, Problem{Source: source, Reason: AnnotationInvalid, Message: source.String() + ": " + fmt.Sprintf(format, args...)})
 	}
 	for _, key := range ownKeys(annotations) {
 		value := annotations[key]

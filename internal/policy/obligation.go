@@ -44,9 +44,24 @@ func (d Demand) Demands() bool { return len(d.Levels) > 0 || d.MinSites > 0 }
 // Problem is something about a demand that cannot be honoured. Pods that owe it are refused.
 type Problem struct {
 	Source Source
+	// Reason is a fixed word for machines.
+	Reason Reason
 	// Message says what is wrong and what would be right.
 	Message string
 }
+
+// Reason is a fixed word for machines.
+type Reason string
+
+// What may be wrong with a demand.
+const (
+	// TrustLevelNotFound says that a trust level that is demanded does not exist.
+	TrustLevelNotFound Reason = "TrustLevelNotFound"
+	// SelectorInvalid says that nobody can tell which namespaces a policy was meant for. It governs none.
+	SelectorInvalid Reason = "SelectorInvalid"
+	// AnnotationInvalid says that an annotation under Terroir's prefixes is unknown or does not parse.
+	AnnotationInvalid Reason = "AnnotationInvalid"
+)
 
 // Obligation is all that a workload owes, merged, with its provenance.
 type Obligation struct {
@@ -145,5 +160,5 @@ func stricterReplicas(owed, demanded v1alpha1.TooFewReplicas) v1alpha1.TooFewRep
 }
 
 func missingLevel(s Source, level string, known []string) Problem {
-	return Problem{Source: s, Message: fmt.Sprintf("%s requires trust level %q, which does not exist%s", s, level, whatExists(level, known))}
+	return Problem{Source: s, Reason: TrustLevelNotFound, Message: fmt.Sprintf("%s requires trust level %q, which does not exist%s", s, level, whatExists(level, known))}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -77,13 +78,27 @@ func Compile(objects Objects) *Set {
 
 func (s *Set) addCluster(p *v1alpha1.ClusterPlacementPolicy) {
 	source := Source{Kind: "ClusterPlacementPolicy", Name: p.Name}
-	selector, err := metav1.LabelSelectorAsSelector(&p.Spec.NamespaceSelector)
-	if err != nil || selector.Empty() {
-		// Nobody can say whom such a policy was meant for. The schema does not admit one; its status says so if there is one.
-		s.problem(Problem{Source: source, Message: fmt.Sprintf("%s: spec.namespaceSelector selects nothing: give at least one label", source)})
+	selector, err := Selector(&p.Spec.NamespaceSelector)
+	if err != nil {
+		// Falls open: nobody can say whom such a policy was meant for, and refusing every pod of the cluster would stop also what could
+		// mend it. The schema admits no such policy; one that comes all the same is not Ready, and whoever writes it is warned.
+		s.problem(Problem{Source: source, Reason: SelectorInvalid, Message: fmt.Sprintf("%s: %v", source, err)})
 		return
 	}
 	s.cluster = append(s.cluster, Policy{Demand: s.demand(source, &p.Spec.PlacementDemand), Enforcement: p.Spec.Enforcement, selector: selector})
+}
+
+// Selector compiles a selector. It is an error when it selects by nothing, or cannot be understood: such a policy governs nothing.
+func Selector(s *v1alpha1.NamespaceSelector) (labels.Selector, error) {
+	selector, err := metav1.LabelSelectorAsSelector(s.LabelSelector())
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("spec.namespaceSelector cannot be understood: %w", err)
+	case selector.Empty():
+		return nil, errors.New("spec.namespaceSelector selects nothing: give at least one label")
+	default:
+		return selector, nil
+	}
 }
 
 func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {

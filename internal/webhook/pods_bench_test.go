@@ -10,7 +10,6 @@ import (
 	jsonpatchv2 "gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
@@ -38,7 +37,7 @@ func BenchmarkPodByPolicies(b *testing.B) {
 			for i := 1; i < n; i++ {
 				other := w.ClusterPolicies[0].DeepCopy()
 				other.Name = fmt.Sprintf("other-%d", i)
-				other.Spec.NamespaceSelector = metav1.LabelSelector{MatchLabels: map[string]string{"data": other.Name}}
+				other.Spec.NamespaceSelector = v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"data": v1alpha1.LabelValue(other.Name)}}
 				w.ClusterPolicies = append(w.ClusterPolicies, *other)
 			}
 			w.publish()

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
@@ -132,7 +131,7 @@ func TestLawsFollowNamespacesAndSnapshots(t *testing.T) {
 	if !verdict() {
 		t.Error("the namespace is free again")
 	}
-	w.ClusterPolicies[0].Spec.NamespaceSelector = metav1.LabelSelector{MatchLabels: map[string]string{"free": "no"}}
+	w.ClusterPolicies[0].Spec.NamespaceSelector = v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"free": "no"}}
 	free.Labels = map[string]string{"free": "no"}
 	if !verdict() {
 		t.Error("the policy has not been compiled yet")

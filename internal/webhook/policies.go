@@ -64,12 +64,15 @@ func compiledAlone(e *era, r *request[policyObject]) (*policy.Set, policy.Source
 
 // refusing says of each problem of a policy what follows from it.
 func refusing(problems []policy.Problem, enforcement v1alpha1.Enforcement) []string {
-	follows := "Until this is mended the policy is not Ready"
-	if enforcement == v1alpha1.EnforcementEnforce {
-		follows += ", and pods in its namespaces are refused"
-	}
 	var warnings []string
 	for _, p := range problems {
+		follows := "Until this is mended the policy is not Ready"
+		switch {
+		case p.Reason == policy.SelectorInvalid:
+			follows += " and governs no namespace"
+		case enforcement == v1alpha1.EnforcementEnforce:
+			follows += ", and pods in its namespaces are refused"
+		}
 		end := ". "
 		if strings.HasSuffix(p.Message, "?") {
 			end = " "

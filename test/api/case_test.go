@@ -150,6 +150,14 @@ func levelName(path string) cases {
 	)
 }
 
+// labelKey is the key of a label.
+func labelKey(path string) cases {
+	return all(
+		text(path, 1, 316),
+		wrong(path, "must be a label's key, such as topology.kubernetes.io/zone", "a b", "a/b/c", "/net", "-net"),
+	)
+}
+
 // siteName is the name of a building.
 func siteName(path string) cases {
 	return all(

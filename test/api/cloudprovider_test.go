@@ -62,8 +62,7 @@ func providerRecognition(path string) cases {
 		setOf(path+".regions", 128),
 		term(path+".regions[0]"),
 		setOf(path+".labelKeys", 16),
-		text(path+".labelKeys[0]", 1, 316),
-		wrong(path+".labelKeys[0]", "must be a label key, such as topology.outscale.com/net", "a b", "a/b/c", "/net", "-net"),
+		labelKey(path+".labelKeys[0]"),
 		wrong(path+".labelKeys[0]", "must not be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry",
 			"terroir.node-restriction.kubernetes.io/zone", "held.terroir.node-restriction.kubernetes.io/secnumcloud"),
 	)

@@ -34,19 +34,11 @@ spec:
 			required("spec", selector),
 			longName(64, "a policy's metadata.name must have at most 63 characters"),
 			cases{
-				"the selector is empty":               {set(selector, map[string]any{}), selector, selectsAll},
-				"the selector has only empty lists":   {set(selector, map[string]any{"matchLabels": map[string]any{}, "matchExpressions": []any{}}), selector, selectsAll},
-				"the selector has 17 labels":          {set(selector+".matchLabels", labels(17)), selector + ".matchLabels", labelBounds},
-				"a label of the selector has no key":  {set(selector+".matchLabels", map[string]any{"": "x"}), selector + ".matchLabels", labelBounds},
-				"a label of the selector is too long": {set(selector+".matchLabels", map[string]any{"data": strings.Repeat("x", 64)}), selector + ".matchLabels", labelBounds},
-				"the selector has 17 expressions":     {grown(selector+".matchExpressions", 17), selector + ".matchExpressions", expressionBounds},
-				"an expression has 65 values":         {grown(selector+".matchExpressions[0].values", 65), selector + ".matchExpressions", expressionBounds},
-				"In without values":                   {without(selector + ".matchExpressions[0].values"), selector + ".matchExpressions", expressionForm},
-				"In with an empty list":               {set(selector+".matchExpressions[0].values", []any{}), selector + ".matchExpressions", expressionForm},
-				"Exists with values":                  {set(selector+".matchExpressions[0].operator", "Exists"), selector + ".matchExpressions", expressionForm},
-				"an operator that labels do not have": {set(selector+".matchExpressions[0].operator", "Gt"), selector + ".matchExpressions", expressionForm},
+				"the selector is empty":             {set(selector, map[string]any{}), selector, selectsAll},
+				"the selector has only empty lists": {set(selector, map[string]any{"matchLabels": map[string]any{}, "matchExpressions": []any{}}), selector, selectsAll},
 			},
-			required(selector+".matchExpressions[0].key", selector+".matchExpressions[0].operator"),
+			selectedLabels(selector+".matchLabels"),
+			expressions(selector+".matchExpressions"),
 			demand(),
 			policyStatus(),
 		),
@@ -54,18 +46,94 @@ spec:
 			"every namespace, by an expression": set(selector, map[string]any{"matchExpressions": []any{
 				map[string]any{"key": "kubernetes.io/metadata.name", "operator": "Exists"},
 			}}),
-			"Exists with an empty list": both(set(selector+".matchExpressions[0].operator", "Exists"), set(selector+".matchExpressions[0].values", []any{})),
-			"a name of 63 characters":   set("metadata.name", strings.Repeat("a", 63)),
+			"Exists with an empty list":         both(set(selector+".matchExpressions[0].operator", "Exists"), set(selector+".matchExpressions[0].values", []any{})),
+			"a value twice":                     set(selector+".matchExpressions[0].values", []any{"patients", "patients"}),
+			"the empty value":                   both(set(selector+".matchLabels", map[string]any{"data": ""}), set(selector+".matchExpressions[0].values", []any{""})),
+			"a key that only contains our name": set(selector+".matchLabels", map[string]any{"grandterroir.dev/data": "health"}),
+			"the largest selector":              set(selector, largestSelector()),
+			"a name of 63 characters":           set("metadata.name", strings.Repeat("a", 63)),
 		},
 	}
 }
 
 const (
-	selectsAll       = "must select by at least one label: an empty selector would govern every namespace"
-	labelBounds      = "must be at most 16 labels, with keys of at most 316 and values of at most 63 characters"
-	expressionBounds = "must have at most 16 expressions with at most 64 values each"
-	expressionForm   = "each expression must have the operator In or NotIn with values, or Exists or DoesNotExist without"
+	selectsAll = "must select by at least one label, since an empty selector would govern every namespace; " +
+		"to mean every namespace, write matchExpressions: [{key: kubernetes.io/metadata.name, operator: Exists}]"
+	selectsByOurs = "Terroir's own labels cannot select, since Terroir writes them where a policy applies: name a label that you write, such as data-class"
 )
+
+// ourLabels are keys that Terroir writes, or might.
+var ourLabels = []string{
+	"terroir.node-restriction.kubernetes.io/zone", "open.terroir.node-restriction.kubernetes.io/secnumcloud", "held.terroir.node-restriction.kubernetes.io/secnumcloud",
+	"terroir.dev/governed", "inherited.terroir.dev/trust-level",
+}
+
+// labelsOf are labels that are given as a map.
+func labelsOf(path, isKey string) cases {
+	found := cases{
+		path + " are 17":                    {set(path, labels(17)), path, tooMany(16)},
+		path + " have a long value":         {set(path, map[string]any{"rack": strings.Repeat("x", 64)}), path + ".rack", tooLong(63)},
+		path + " have no key":               {set(path, map[string]any{"": "x"}), path, isKey},
+		path + " have a key too many":       {set(path, map[string]any{"a/b/c": "x"}), path, isKey},
+		path + " have a key with a space":   {set(path, map[string]any{"a b": "x"}), path, isKey},
+		path + " have a value with a space": {set(path, map[string]any{"rack": "a 1"}), path + "[rack]", isLabelValue},
+	}
+	return found
+}
+
+// isLabelValue is what is said of anything else.
+const isLabelValue = "must be a label's value: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as par-1"
+
+func selectedLabels(path string) cases {
+	found := labelsOf(path, "each key must be the key of a label, such as data-class or example.org/team")
+	for _, key := range ourLabels {
+		found["namespaces selected by "+key] = refusal{set(path, map[string]any{key: "x"}), path, selectsByOurs}
+	}
+	return found
+}
+
+func expressions(path string) cases {
+	const (
+		first    = "[0]"
+		nothing  = "In and NotIn need at least one value to compare the label with"
+		compared = "Exists and DoesNotExist compare no values: leave them out, or write In or NotIn"
+	)
+	key, operator, values := path+first+".key", path+first+".operator", path+first+".values"
+	return all(
+		list(path, 16),
+		required(key, operator),
+		labelKey(key),
+		wrong(key, selectsByOurs, ourLabels...),
+		choice(operator, "In", "NotIn", "Exists", "DoesNotExist"),
+		wrong(operator, oneOf("In", "NotIn", "Exists", "DoesNotExist"), "Gt", "", "Equals"),
+		list(values, 64),
+		text(values+"[0]", 0, 63),
+		wrong(values+"[0]", isLabelValue, "a b", "-a", "a/b"),
+		cases{
+			"In without values":        {without(values), values, nothing},
+			"In with an empty list":    {set(values, []any{}), values, nothing},
+			"NotIn without values":     {both(set(operator, "NotIn"), without(values)), values, nothing},
+			"Exists with values":       {set(operator, "Exists"), values, compared},
+			"DoesNotExist with values": {set(operator, "DoesNotExist"), values, compared},
+		},
+	)
+}
+
+// largestSelector is as large as the bounds allow: the cost of its rules must stay within the API server's.
+func largestSelector() map[string]any {
+	longest := func(i int) string {
+		return fmt.Sprintf("%sexample/%s-%02d", strings.Repeat("a.", 120), strings.Repeat("x", 60), i)
+	}
+	matchLabels, values, matchExpressions := map[string]any{}, []any{}, []any{}
+	for i := range 64 {
+		values = append(values, fmt.Sprintf("%s-%02d", strings.Repeat("x", 60), i))
+	}
+	for i := range 16 {
+		matchLabels[longest(i)] = strings.Repeat("x", 63)
+		matchExpressions = append(matchExpressions, map[string]any{"key": longest(i), "operator": "In", "values": values})
+	}
+	return map[string]any{"matchLabels": matchLabels, "matchExpressions": matchExpressions}
+}
 
 func labels(n int) map[string]any {
 	many := map[string]any{}

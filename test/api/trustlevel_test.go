@@ -44,6 +44,10 @@ status:
 					without("spec.qualifications"), "spec.maxEvidenceAge",
 					"maxEvidenceAge is about qualifications, and none is demanded: demand one, or leave maxEvidenceAge out",
 				},
+				"Hold of evidence that never grows old": {
+					both(set("spec.staleEvidence", "Hold"), without("spec.maxEvidenceAge")), "spec.maxEvidenceAge",
+					"staleEvidence: Hold needs maxEvidenceAge, since without it no evidence is ever stale: say how long after lastVerified it is fresh, such as 8760h for a year, or write staleEvidence: Warn",
+				},
 			},
 			list("spec.qualifications", 8),
 			alternatives("spec.qualifications[0]"),
@@ -57,6 +61,9 @@ status:
 			conditions(),
 		),
 		accepted: accepted{
+			"Warn of evidence that never grows old":  without("spec.maxEvidenceAge"),
+			"neither, of which Warn is the default":  both(without("spec.maxEvidenceAge"), without("spec.staleEvidence")),
+			"Hold of evidence that grows old":        set("spec.staleEvidence", "Hold"),
 			"an alternative without end or basis":    both(set(firstAlternative+".until", nil), without(firstAlternative+".basis")),
 			"a length of hours, minutes and seconds": set("spec.maxEvidenceAge", "1h30m15s"),
 			"the longest length":                     set("spec.maxEvidenceAge", "999999h999999m999999s"),

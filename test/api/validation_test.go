@@ -24,8 +24,9 @@ func (v validation) String() string { return fmt.Sprintf("%s %s: %s", v.kind, v.
 
 // triggeredBy tells whether an error of the API server came from this validation.
 func (v validation) triggeredBy(e validation) bool {
-	beforeKey, _, isValue := strings.Cut(v.field, "*")
-	atField := v.field == e.field || isValue && strings.HasPrefix(e.field, beforeKey)
+	inMap, _, isValue := strings.Cut(v.field, ".*")
+	// Bounds of a map's values are reported as fields of the map, rules as its entries.
+	atField := v.field == e.field || isValue && (strings.HasPrefix(e.field, inMap+".") || strings.HasPrefix(e.field, inMap+"[]"))
 	return v.kind == e.kind && atField && strings.Contains(e.says, v.says)
 }
 

@@ -83,20 +83,9 @@ func signals(path string) cases {
 }
 
 func labelSignals(path string) cases {
-	const (
-		isLabel = "each signal must be a label's key and a label's value, such as topology.kubernetes.io/zone: par-1"
-		isOurs  = "Terroir's own labels cannot be a signal, since Terroir writes them where it has recognised a node: name labels that others write, such as topology.kubernetes.io/zone"
-	)
-	found := cases{
-		"17 labels":            {set(path, labels(17)), path, tooMany(16)},
-		"a label is too long":  {set(path, map[string]any{"rack": strings.Repeat("x", 64)}), path + ".rack", tooLong(63)},
-		"a key of two slashes": {set(path, map[string]any{"a/b/c": "x"}), path, isLabel},
-		"a value with a space": {set(path, map[string]any{"rack": "a 1"}), path, isLabel},
-	}
-	for _, key := range []string{
-		"terroir.node-restriction.kubernetes.io/zone", "open.terroir.node-restriction.kubernetes.io/secnumcloud", "held.terroir.node-restriction.kubernetes.io/secnumcloud",
-		"terroir.dev/governed", "inherited.terroir.dev/trust-level",
-	} {
+	const isOurs = "Terroir's own labels cannot be a signal, since Terroir writes them where it has recognised a node: name labels that others write, such as topology.kubernetes.io/zone"
+	found := labelsOf(path, "each key must be the key of a label, such as topology.kubernetes.io/zone")
+	for _, key := range ourLabels {
 		found[fmt.Sprintf("the label %s as a signal", key)] = refusal{set(path, map[string]any{key: "x"}), path, isOurs}
 	}
 	return found

@@ -28,7 +28,7 @@ func policies(count int) *policy.Set {
 	o := policy.Objects{Levels: []string{"in-france"}}
 	for i := range count {
 		p := v1alpha1.ClusterPlacementPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)}}
-		p.Spec.NamespaceSelector = metav1.LabelSelector{MatchLabels: hr.Labels}
+		p.Spec.NamespaceSelector = v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"data": "health"}}
 		p.Spec.TrustLevels = []v1alpha1.LevelName{"in-france"}
 		p.Spec.Enforcement = v1alpha1.EnforcementEnforce
 		o.ClusterPolicies = append(o.ClusterPolicies, p)

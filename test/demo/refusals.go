@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -49,7 +50,7 @@ func (s *story) wideTerm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Patch(ctx, p, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"schedulingGates":null}}`))); err != nil {
+	if err := s.Patch(ctx, p, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"schedulingGates":null}}`))); err != nil {
 		return fmt.Errorf("lifting the gate of pod %s: %w", p.Name, err)
 	}
 	return s.staysOnQualified(ctx, p)
@@ -167,16 +168,10 @@ func (s *story) misspelt(ctx context.Context) error {
 
 // sites asks for more sites than there are.
 func (s *story) sites(ctx context.Context) error {
-	wide := &v1alpha1.ClusterPlacementPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "four-sites"},
-		Spec: v1alpha1.ClusterPlacementPolicySpec{
-			NamespaceSelector: metav1.LabelSelector{MatchLabels: map[string]string{"sites": "four"}},
-			PlacementDemand: v1alpha1.PlacementDemand{
-				TrustLevels: []v1alpha1.LevelName{secnumcloud}, Spread: &v1alpha1.Spread{MinSites: 4}, Enforcement: v1alpha1.EnforcementEnforce,
-			},
-		},
-	}
-	err := s.warned("a policy that wants 4 sites (kubectl apply --dry-run=server)", s.Create(ctx, wide, client.DryRunAll), "4 sites", "only 3")
+	p := &v1alpha1.ClusterPlacementPolicy{ObjectMeta: metav1.ObjectMeta{Name: policy}}
+	wider := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"spread":{"minSites":4}}}`))
+	s.warnings.take()
+	err := s.warned("policy "+policy+" with minSites: 4 (tried with --dry-run=server)", s.Patch(ctx, p, wider, client.DryRunAll), "4 sites", "only 3")
 	if err != nil {
 		return err
 	}

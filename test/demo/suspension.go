@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -72,7 +73,7 @@ func (s *story) compliant(ctx context.Context) ([]place, error) {
 
 func (s *story) state(ctx context.Context, state string) error {
 	q := &v1alpha1.Qualification{ObjectMeta: metav1.ObjectMeta{Name: certificate}}
-	return s.Patch(ctx, q, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"state":"`+state+`"}}`)))
+	return s.Patch(ctx, q, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"state":"`+state+`"}}`)))
 }
 
 // suspend shows the warning with its numbers, and measures how long nodes stay open.

@@ -1,0 +1,184 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const (
+	openHere = v1alpha1.OpenLabelPrefix + "here"
+	heldHere = v1alpha1.HeldLabelPrefix + "here"
+)
+
+// here is a catalogue with one zone, whose nodes carry the label place: here, and one level that holds there.
+func here() *trust.View {
+	zone := v1alpha1.Zone{ObjectMeta: metav1.ObjectMeta{Name: "z"}, Spec: v1alpha1.ZoneSpec{
+		Country: "FR", Recognition: v1alpha1.ZoneRecognition{Labels: map[string]v1alpha1.LabelValue{"place": "here"}},
+	}}
+	level := v1alpha1.TrustLevel{ObjectMeta: metav1.ObjectMeta{Name: "here"}, Spec: v1alpha1.TrustLevelSpec{Countries: []v1alpha1.Territory{"FR"}}}
+	return trust.Compile(trust.Objects{Zones: []v1alpha1.Zone{zone}, TrustLevels: []v1alpha1.TrustLevel{level}}).At(noon)
+}
+
+func node(name string, labels map[string]string) corev1.Node {
+	return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+}
+
+func TestDecideStanding(t *testing.T) {
+	later := metav1.NewTime(noon.Add(revokeFor))
+	settled := map[string]string{"place": "here", openHere: "z", heldHere: "true", v1alpha1.ZoneLabel: "z"}
+	astray := map[string]string{"place": "there", openHere: "z", heldHere: "true", v1alpha1.ZoneLabel: "z"}
+	for what, c := range map[string]struct {
+		node     corev1.Node
+		owing    bool
+		revoking []v1alpha1.RevokingNode
+
+		want         map[string]string // our labels after the pass; nil: no change
+		wantRevoking []v1alpha1.RevokingNode
+	}{
+		"a node that is recognised gets its labels": {
+			node: node("n", map[string]string{"place": "here"}),
+			want: map[string]string{openHere: "z", heldHere: "true", v1alpha1.ZoneLabel: "z"},
+		},
+		"a node that has them is left alone": {node: node("n", settled)},
+		"a node that nobody knows gets none": {node: node("n", map[string]string{"place": "there"})},
+		"a node that is lost loses them all, and is revoked": {
+			node: node("n", astray), want: map[string]string{},
+			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+		},
+		"a lost node keeps held while a pod there owes the level": {
+			node: node("n", astray), owing: true, want: map[string]string{heldHere: "true"},
+			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+		},
+		"a revoked node stays listed for its time": {
+			node:         node("n", map[string]string{"place": "there"}),
+			revoking:     []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+		},
+		"and no longer": {
+			node:     node("n", map[string]string{"place": "there"}),
+			revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: metav1.NewTime(noon)}},
+		},
+		"a revoked node that has its level back is no longer listed": {
+			node: node("n", settled), revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+		},
+		"a node that is gone is no longer listed": {
+			node: node("other", settled), revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			world := nodeWorld{nodes: []corev1.Node{c.node}, revoking: c.revoking, owing: map[string]map[string]bool{c.node.Name: {"here": c.owing}}}
+			got := decideStanding(here(), world, noon)
+			var labels map[string]string
+			if len(got.changes) > 0 {
+				labels = got.changes[0].want
+			}
+			if diff := cmp.Diff(c.want, labels); diff != "" {
+				t.Errorf("labels (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.wantRevoking, got.revoking); diff != "" {
+				t.Errorf("revoking (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWakeAt(t *testing.T) {
+	for what, c := range map[string]struct {
+		moments []time.Time
+		want    time.Duration
+	}{
+		"nothing to wait for":          {nil, 0},
+		"zero moments are none":        {[]time.Time{{}}, 0},
+		"the earliest":                 {[]time.Time{noon.Add(time.Minute), {}, noon.Add(time.Second)}, time.Second},
+		"what is past is done at once": {[]time.Time{noon.Add(-time.Hour)}, time.Millisecond},
+		"years are cut short":          {[]time.Time{noon.Add(10000 * time.Hour)}, longestSleep},
+	} {
+		t.Run(what, func(t *testing.T) {
+			if got := wakeAt(noon, c.moments...).RequeueAfter; got != c.want {
+				t.Errorf("waits %s, not %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestReadinessOfAPolicy(t *testing.T) {
+	problem := []policy.Problem{{Reason: policy.TrustLevelNotFound, Message: `requires trust level "x", which does not exist`}}
+	for what, c := range map[string]struct {
+		enforcement v1alpha1.Enforcement
+		problems    []policy.Problem
+		settled     bool
+		ready       bool
+		reason      string
+	}{
+		"enforced":                             {v1alpha1.EnforcementEnforce, nil, true, true, "Enforced"},
+		"not before every floor is written":    {v1alpha1.EnforcementEnforce, nil, false, false, "Writing"},
+		"not with a level that does not exist": {v1alpha1.EnforcementEnforce, problem, true, false, "TrustLevelNotFound"},
+		"neither when it only observes":        {v1alpha1.EnforcementAudit, problem, true, false, "TrustLevelNotFound"},
+		"observing needs no floors":            {v1alpha1.EnforcementWarn, nil, false, true, "Observing"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			if ready, reason, _ := readiness(c.enforcement, tally{}, c.problems, c.settled); ready != c.ready || reason != c.reason {
+				t.Errorf("ready %v for %s, not %v for %s", ready, reason, c.ready, c.reason)
+			}
+		})
+	}
+}
+
+func TestTallyListsTheFirstViolations(t *testing.T) {
+	var all tally
+	for i := range 26 {
+		all.add(v1alpha1.Violation{Namespace: "n", Pod: string(rune('z' - i))})
+	}
+	if all.violations != 26 || len(all.first) != listedViolations || all.first[0].Pod != "a" || all.first[9].Pod != "j" {
+		t.Errorf("%d violations, listed %v", all.violations, all.first)
+	}
+	status := policyStatus(v1alpha1.PolicyStatus{}, 1, &v1alpha1.PlacementDemand{}, tally{pods: 30, violations: 26, first: all.first}, nil, true)
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionCompliant); c == nil || c.Status != metav1.ConditionFalse {
+		t.Errorf("conditions %+v", status.Conditions)
+	}
+}
+
+func TestDecideNamespaces(t *testing.T) {
+	set := policy.Compile(policy.Objects{Levels: []string{"here"}})
+	pod := func(phase corev1.PodPhase, annotations map[string]string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}, Status: corev1.PodStatus{Phase: phase}}
+	}
+	asks := map[string]string{v1alpha1.InheritedTrustLevelAnnotation: "here"}
+	for what, c := range map[string]struct {
+		namespace corev1.Namespace
+		pods      []*corev1.Pod
+		governed  bool
+	}{
+		"a free namespace":                {namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}},
+		"one with an annotated pod":       {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*corev1.Pod{pod(corev1.PodRunning, asks)}, true},
+		"one whose annotated pod is done": {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*corev1.Pod{pod(corev1.PodSucceeded, asks)}, false},
+		"one that asks by itself": {
+			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}}, governed: true,
+		},
+		"one whose annotation does not parse is governed, and refuses": {
+			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "!"}}}, governed: true,
+		},
+		"an exempt one": {
+			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}},
+			[]*corev1.Pod{pod(corev1.PodRunning, asks)}, false,
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			all := decideNamespaces(set, demandWorld{namespaces: []corev1.Namespace{c.namespace}, pods: map[string][]*corev1.Pod{c.namespace.Name: c.pods}})
+			if len(all) != 1 || all[0].governed != c.governed || (all[0].floor != nil) != c.governed {
+				t.Errorf("decided %+v", all)
+			}
+		})
+	}
+}
