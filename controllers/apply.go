@@ -20,20 +20,6 @@ import (
 // writer writes by server-side apply, and only what differs: an apply that changes nothing costs the API server as much as one that does.
 type writer struct{ client client.Client }
 
-// apply writes the whole of an object that Terroir alone writes.
-func (w writer) apply(ctx context.Context, o client.Object) error {
-	u, err := w.unstructured(o)
-	if err != nil {
-		return err
-	}
-	unstructured.RemoveNestedField(u.Object, "status")
-	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
-	if err := w.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership); err != nil {
-		return fmt.Errorf("writing %s %s: %w", u.GetKind(), client.ObjectKeyFromObject(o), err)
-	}
-	return nil
-}
-
 // status writes the status of wanted if it differs from that of current. An object that is gone meanwhile needs none.
 func (w writer) status(ctx context.Context, current, wanted client.Object) error {
 	if equality.Semantic.DeepEqual(current, wanted) {
@@ -55,18 +41,18 @@ func (w writer) status(ctx context.Context, current, wanted client.Object) error
 	return nil
 }
 
-// merge changes a few fields of an object that others write, too.
-func (w writer) merge(ctx context.Context, o client.Object, changes map[string]any) error {
+// merge changes a few fields of an object that others write, too, and gives the object as the API server answers.
+func (w writer) merge(ctx context.Context, o client.Object, changes map[string]any) (client.Object, error) {
 	patch, err := json.Marshal(changes)
 	if err != nil {
-		return fmt.Errorf("encoding changes of %s: %w", o.GetName(), err)
+		return nil, fmt.Errorf("encoding changes of %s: %w", o.GetName(), err)
 	}
 	target := o.DeepCopyObject().(client.Object) // the answer is written into what is handed over
 	err = w.client.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldOwner))
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("changing %T %s: %w", o, client.ObjectKeyFromObject(o), err)
+		return nil, fmt.Errorf("changing %T %s: %w", o, client.ObjectKeyFromObject(o), err)
 	}
-	return nil
+	return target, nil
 }
 
 func (w writer) unstructured(o client.Object) (*unstructured.Unstructured, error) {

@@ -32,7 +32,9 @@ func (c *Catalogue) loop(news *announcements) loop {
 		name: "catalogue", announcements: news, after: shortly, pass: c.pass,
 		watches: []watch{
 			{object: &corev1.Node{}, after: shortly, news: nodeChanged},
-			{object: &corev1.Pod{}, after: atLeisure, news: podMoved}, // a trust level may be in use by pods alone
+			// A trust level may be in use by the annotation of a namespace alone, or by pods alone.
+			{object: &v1alpha1.PlacementFloor{}, after: shortly, news: specChanged},
+			{object: &corev1.Pod{}, after: atLeisure, news: podMoved, about: owesByItself},
 		},
 	}
 }
@@ -59,7 +61,7 @@ func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
 	}
 	now := c.now()
 	t := teller{catalogue: current.Catalogue, view: current.Catalogue.At(now), used: used}
-	if err := c.carryOut(ctx, objects, t); err != nil {
+	if err := c.carryOut(ctx, current, objects, t); err != nil {
 		return reconcile.Result{}, err
 	}
 	return wakeAt(now, t.view.NextChange()), nil
@@ -68,7 +70,8 @@ func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
 func (c *Catalogue) gatherUsage(ctx context.Context, current *snapshot.Snapshot) (usage, error) {
 	var nodes corev1.NodeList
 	var pods corev1.PodList
-	if err := listAll(ctx, c.reader, &nodes, &pods); err != nil {
+	var floors v1alpha1.PlacementFloorList
+	if err := listAll(ctx, c.reader, &nodes, &pods, &floors); err != nil {
 		return usage{}, err
 	}
 	u := usage{zoneNodes: map[string]int32{}, openNodes: map[string]int32{}, requiredBy: map[string][]string{}}
@@ -80,10 +83,25 @@ func (c *Catalogue) gatherUsage(ctx context.Context, current *snapshot.Snapshot)
 			u.requiredBy[level] = append(u.requiredBy[level], p.String())
 		}
 	}
+	for i := range floors.Items {
+		u.countFloor(&floors.Items[i])
+	}
 	for i := range pods.Items {
 		u.countPod(&pods.Items[i])
 	}
 	return u, nil
+}
+
+// countFloor counts what a namespace itself asks for; what policies ask of it is theirs.
+func (u usage) countFloor(f *v1alpha1.PlacementFloor) {
+	for _, d := range f.Spec.DemandedBy {
+		if d.Kind != "Namespace" {
+			continue
+		}
+		for _, level := range d.TrustLevels {
+			u.requiredBy[level] = append(u.requiredBy[level], policy.Source{Kind: d.Kind, Name: d.Name}.String())
+		}
+	}
 }
 
 func (u usage) countPod(p *corev1.Pod) {
@@ -113,9 +131,14 @@ func (u usage) users(level string) []string {
 	return slices.Compact(users)
 }
 
-func (c *Catalogue) carryOut(ctx context.Context, objects trust.Objects, t teller) error {
+// carryOut writes statuses. An object that the snapshot does not know as it is now is left for the next snapshot, which will be announced.
+func (c *Catalogue) carryOut(ctx context.Context, current *snapshot.Snapshot, objects trust.Objects, t teller) error {
 	var failed error
-	write := func(current, wanted client.Object) { failed = errors.Join(failed, c.status(ctx, current, wanted)) }
+	write := func(is, wanted client.Object) {
+		if current.Knows(is) {
+			failed = errors.Join(failed, c.status(ctx, is, wanted))
+		}
+	}
 	for i := range objects.Frameworks {
 		write(&objects.Frameworks[i], t.framework(&objects.Frameworks[i], objects.Qualifications))
 	}

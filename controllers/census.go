@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/placement"
@@ -12,7 +13,8 @@ import (
 )
 
 // takeCensus judges every bound, unfinished pod against each policy that concerns it, whatever its enforcement.
-func takeCensus(set *policy.Set, view *trust.View, world demandWorld) census {
+// failed are the namespaces of which it could not be written what they owe.
+func takeCensus(set *policy.Set, view *trust.View, world demandWorld, failed map[string]bool) census {
 	counted := census{}
 	worth := assessAll(view, world)
 	for i := range world.namespaces {
@@ -20,6 +22,9 @@ func takeCensus(set *policy.Set, view *trust.View, world demandWorld) census {
 		for _, p := range set.Concerning(namespaceOf(n)) {
 			t := counted[p.Source]
 			t.namespaces++
+			if failed[n.Name] {
+				t.unwritten++
+			}
 			before := t.violations
 			for _, pod := range world.pods[n.Name] {
 				t.count(p, pod, worth)
@@ -59,6 +64,9 @@ func (t *tally) count(p policy.Policy, pod *corev1.Pod, worth map[string]trust.A
 		})
 	}
 }
+
+// owesByItself passes over the pods, most of a cluster's, that ask for no level.
+func owesByItself(o client.Object) bool { return len(levelsHeldBy(o.(*corev1.Pod))) > 0 }
 
 // levelsHeldBy are the levels that a pod's nodeSelector asks for.
 func levelsHeldBy(p *corev1.Pod) []string {

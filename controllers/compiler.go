@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -47,7 +50,7 @@ func specChanged(before, after client.Object) bool {
 
 func configChanged(before, after client.Object) bool {
 	was, is := before.(*v1alpha1.TerroirConfig), after.(*v1alpha1.TerroirConfig)
-	return specChanged(before, after) || fmt.Sprint(was.Status.Revoking) != fmt.Sprint(is.Status.Revoking)
+	return specChanged(before, after) || !equality.Semantic.DeepEqual(was.Status.Revoking, is.Status.Revoking)
 }
 
 func (c *Compiler) pass(ctx context.Context) (reconcile.Result, error) {
@@ -114,7 +117,32 @@ func compile(s sources) *snapshot.Snapshot {
 		Objects:   s.catalogue,
 		Policies:  policy.Compile(s.policies),
 		Settings:  settingsOf(&s.config),
+		Versions:  s.versions(),
 		Revoking:  revokingOf(&s.config),
+	}
+}
+
+// versions remembers what was compiled.
+func (s sources) versions() map[types.UID]int64 {
+	seen := map[types.UID]int64{}
+	note := func(o metav1.Object) { seen[o.GetUID()] = o.GetGeneration() }
+	noteAll(s.catalogue.Frameworks, note)
+	noteAll(s.catalogue.Providers, note)
+	noteAll(s.catalogue.Zones, note)
+	noteAll(s.catalogue.Qualifications, note)
+	noteAll(s.catalogue.TrustLevels, note)
+	noteAll(s.policies.ClusterPolicies, note)
+	noteAll(s.policies.Policies, note)
+	return seen
+}
+
+// noteAll visits the items of a list; P is the pointer by which an item is an object.
+func noteAll[T any, P interface {
+	*T
+	metav1.Object
+}](items []T, note func(metav1.Object)) {
+	for i := range items {
+		note(P(&items[i]))
 	}
 }
 

@@ -52,8 +52,8 @@ func TestDecideStanding(t *testing.T) {
 		},
 		"a node that has them is left alone": {node: node("n", settled)},
 		"a node that nobody knows gets none": {node: node("n", map[string]string{"place": "there"})},
-		"a node that is lost loses them all, and is revoked": {
-			node: node("n", astray), want: map[string]string{},
+		"a node that is lost loses open, and is revoked; held stays meanwhile, since a pod may just have been bound": {
+			node: node("n", astray), want: map[string]string{heldHere: "true"},
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 		"a lost node keeps held while a pod there owes the level": {
@@ -61,12 +61,12 @@ func TestDecideStanding(t *testing.T) {
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 		"a revoked node stays listed for its time": {
-			node:         node("n", map[string]string{"place": "there"}),
+			node:         node("n", map[string]string{"place": "there", heldHere: "true"}),
 			revoking:     []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
-		"and no longer": {
-			node:     node("n", map[string]string{"place": "there"}),
+		"and no longer, nor does it stay held": {
+			node: node("n", map[string]string{"place": "there", heldHere: "true"}), want: map[string]string{},
 			revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: metav1.NewTime(noon)}},
 		},
 		"a revoked node that has its level back is no longer listed": {
@@ -117,21 +117,41 @@ func TestReadinessOfAPolicy(t *testing.T) {
 	for what, c := range map[string]struct {
 		enforcement v1alpha1.Enforcement
 		problems    []policy.Problem
-		settled     bool
+		unwritten   int32
+		inForce     bool
 		ready       bool
 		reason      string
 	}{
-		"enforced":                             {v1alpha1.EnforcementEnforce, nil, true, true, "Enforced"},
-		"not before every floor is written":    {v1alpha1.EnforcementEnforce, nil, false, false, "Writing"},
-		"not with a level that does not exist": {v1alpha1.EnforcementEnforce, problem, true, false, "TrustLevelNotFound"},
-		"neither when it only observes":        {v1alpha1.EnforcementAudit, problem, true, false, "TrustLevelNotFound"},
-		"observing needs no floors":            {v1alpha1.EnforcementWarn, nil, false, true, "Observing"},
+		"enforced":                             {v1alpha1.EnforcementEnforce, nil, 0, true, true, "Enforced"},
+		"not before every floor is written":    {v1alpha1.EnforcementEnforce, nil, 1, true, false, "Writing"},
+		"not before new namespaces are marked": {v1alpha1.EnforcementEnforce, nil, 0, false, false, "Starting"},
+		"not with a level that does not exist": {v1alpha1.EnforcementEnforce, problem, 0, true, false, "TrustLevelNotFound"},
+		"neither when it only observes":        {v1alpha1.EnforcementAudit, problem, 0, true, false, "TrustLevelNotFound"},
+		"observing needs no floors":            {v1alpha1.EnforcementWarn, nil, 1, false, true, "Observing"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			if ready, reason, _ := readiness(c.enforcement, tally{}, c.problems, c.settled); ready != c.ready || reason != c.reason {
+			ready, reason, _ := readiness(c.enforcement, tally{namespaces: 2, unwritten: c.unwritten}, c.problems, c.inForce)
+			if ready != c.ready || reason != c.reason {
 				t.Errorf("ready %v for %s, not %v for %s", ready, reason, c.ready, c.reason)
 			}
 		})
+	}
+}
+
+func TestBoundPolicies(t *testing.T) {
+	p := &v1alpha1.ClusterPlacementPolicy{ObjectMeta: metav1.ObjectMeta{UID: "u", Generation: 1}}
+	b := &boundPolicies{}
+	if _, known := b.from(p); known {
+		t.Error("nothing was written yet")
+	}
+	b.write([]metav1.Object{p.DeepCopy()}, noon)
+	b.write([]metav1.Object{p.DeepCopy()}, noon.Add(time.Hour))
+	if from, known := b.from(p); !known || !from.Equal(noon.Add(boundAfter)) {
+		t.Errorf("in force from %s (%v); what stands already does not start again", from, known)
+	}
+	p.Generation = 2
+	if _, known := b.from(p); known {
+		t.Error("what was written is not the policy of now")
 	}
 }
 
@@ -143,7 +163,9 @@ func TestTallyListsTheFirstViolations(t *testing.T) {
 	if all.violations != 26 || len(all.first) != listedViolations || all.first[0].Pod != "a" || all.first[9].Pod != "j" {
 		t.Errorf("%d violations, listed %v", all.violations, all.first)
 	}
-	status := policyStatus(v1alpha1.PolicyStatus{}, 1, &v1alpha1.PlacementDemand{}, tally{pods: 30, violations: 26, first: all.first}, nil, true)
+	source := policy.Source{Kind: "PlacementPolicy", Namespace: "n", Name: "p"}
+	teller := &policyTeller{census: census{source: tally{pods: 30, violations: 26, first: all.first}}, set: policy.Compile(policy.Objects{})}
+	status := teller.status(source, &v1alpha1.PlacementPolicy{}, &v1alpha1.PlacementDemand{}, v1alpha1.PolicyStatus{})
 	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionCompliant); c == nil || c.Status != metav1.ConditionFalse {
 		t.Errorf("conditions %+v", status.Conditions)
 	}

@@ -29,6 +29,9 @@ type Fence struct {
 	// webhooks gives the webhook configurations that belong to the exempt namespaces.
 	webhooks func(exempt []string) []runtime.Object
 
+	now   Clock
+	bound *boundPolicies
+
 	// written remembers, by kind and name, what was written and which version of the object that made, so that only what somebody
 	// changed, or what is to be otherwise, is written again.
 	written map[string]written
@@ -83,8 +86,20 @@ func (f *Fence) pass(ctx context.Context) (reconcile.Result, error) {
 	if world.config == nil {
 		return reconcile.Result{}, f.createConfig(ctx)
 	}
-	err = f.carryOut(ctx, f.decide(world), world)
+	if err = f.carryOut(ctx, f.decide(world), world); err == nil {
+		f.bound.write(enforcing(world.policies), f.now())
+	}
 	return reconcile.Result{}, errors.Join(err, f.tell(ctx, world.config, err))
+}
+
+func enforcing(policies []v1alpha1.ClusterPlacementPolicy) []metav1.Object {
+	var found []metav1.Object
+	for i := range policies {
+		if policies[i].Spec.Enforcement == v1alpha1.EnforcementEnforce {
+			found = append(found, &policies[i])
+		}
+	}
+	return found
 }
 
 func (f *Fence) gather(ctx context.Context) (fenceWorld, error) {

@@ -92,7 +92,7 @@ func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 	if err != nil {
 		return 0, 0
 	}
-	for _, t := range takeCensus(set, current.Catalogue.At(l.Now()), world) {
+	for _, t := range takeCensus(set, current.Catalogue.At(l.Now()), world, nil) {
 		pods += int(t.violations)
 		namespaces += int(t.violatedNamespaces)
 	}

@@ -1,17 +1,17 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -27,6 +27,8 @@ type Obligation struct {
 	reader client.Reader
 	store  *snapshot.Store
 	now    Clock
+	// bound says since when the API server may be taken to mark the namespaces of a policy.
+	bound *boundPolicies
 }
 
 func (o *Obligation) loop(news *announcements) loop {
@@ -35,6 +37,8 @@ func (o *Obligation) loop(news *announcements) loop {
 		watches: []watch{
 			{object: &corev1.Namespace{}, after: atOnce, news: metadataChanged},
 			{object: &v1alpha1.PlacementFloor{}, after: atOnce, news: specChanged},
+			// A pod that owes by its own word makes its namespace governed; all others are only counted.
+			{object: &corev1.Pod{}, after: atOnce, news: podConcerns, about: func(o client.Object) bool { return annotated(o.(*corev1.Pod)) }},
 			{object: &corev1.Pod{}, after: atLeisure, news: podConcerns},
 			{object: &corev1.Node{}, after: atLeisure, news: nodeChanged},
 		},
@@ -78,18 +82,44 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	var writing error
-	for _, d := range decideNamespaces(current.Policies, world) {
-		writing = errors.Join(writing, o.settle(ctx, d, world.floors[d.namespace.Name]))
-	}
+	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors)
 	now := o.now()
 	view := current.Catalogue.At(now)
-	census := takeCensus(current.Policies, view, world)
-	err = errors.Join(writing, o.tell(ctx, current.Policies, census, world, writing == nil))
-	if err != nil {
+	t := &policyTeller{census: takeCensus(current.Policies, view, world, settled.failed), set: current.Policies, known: current.Knows, bound: o.bound, now: now}
+	if err := errors.Join(settled.err, o.tell(ctx, t, world)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange()), nil
+	return wakeAt(now, view.NextChange(), settled.again(now), t.again()), nil
+}
+
+// settlement is how far writing what namespaces owe has come.
+type settlement struct {
+	err error
+	// failed are the namespaces of which something could not be written.
+	failed map[string]bool
+	// stuck: a mark that should have gone came back.
+	stuck bool
+}
+
+// again is when to look at what came back; by then the API server knows the policies of now.
+func (s settlement) again(now time.Time) time.Time {
+	if !s.stuck {
+		return time.Time{}
+	}
+	return now.Add(time.Second)
+}
+
+func (o *Obligation) settleAll(ctx context.Context, all []due, floors map[string]*v1alpha1.PlacementFloor) settlement {
+	s := settlement{failed: map[string]bool{}}
+	for _, d := range all {
+		stuck, err := o.settle(ctx, d, floors[d.namespace.Name])
+		s.stuck = s.stuck || stuck
+		if err != nil {
+			s.err = errors.Join(s.err, err)
+			s.failed[d.namespace.Name] = true
+		}
+	}
+	return s
 }
 
 func gatherDemands(ctx context.Context, reader client.Reader) (demandWorld, error) {
@@ -155,26 +185,54 @@ func annotated(p *corev1.Pod) bool {
 	return !finished(p) && (demand.Demands() || len(problems) > 0)
 }
 
-// settle makes a namespace what it should be. What it owes is written before it is called governed, since governed without a floor
-// refuses every pod; and it ceases to be called so before the floor goes.
-func (o *Obligation) settle(ctx context.Context, d due, floor *v1alpha1.PlacementFloor) error {
-	if d.floor != nil && (floor == nil || !equality.Semantic.DeepEqual(floor.Spec, d.floor.Spec)) {
-		if err := o.apply(ctx, d.floor); err != nil {
-			return err
+// settle makes a namespace what it should be, and says whether a mark that should have gone came back.
+//
+// What a namespace owes is written before it is called governed, since governed without a floor refuses every pod. It ceases to be
+// called so before its floor goes, and until then its floor demands nothing. For about a second after a policy is gone, the
+// API server still marks whatever that policy selected, also in the very request that takes the mark off.
+func (o *Obligation) settle(ctx context.Context, d due, floor *v1alpha1.PlacementFloor) (stuck bool, err error) {
+	wanted := d.floor
+	if wanted == nil && d.namespace.Labels[v1alpha1.GovernedLabel] == "true" {
+		wanted = fence.Floor(d.namespace.Name, policy.Obligation{})
+	}
+	var writing error
+	if wanted != nil && (floor == nil || !equality.Semantic.DeepEqual(floor.Spec, wanted.Spec)) {
+		writing = o.writeFloor(ctx, floor, wanted)
+	}
+	marked, err := o.mark(ctx, d) // also if the floor could not be written: governed without one refuses, and that is the right side
+	if err := errors.Join(writing, err); err != nil {
+		return false, err
+	}
+	if d.governed || marked {
+		return marked && !d.governed, nil
+	}
+	if floor != nil || wanted != nil {
+		gone := &v1alpha1.PlacementFloor{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace.Name, Name: v1alpha1.FloorName}}
+		if err := o.client.Delete(ctx, gone); client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("deleting the floor of namespace %s: %w", d.namespace.Name, err)
 		}
 	}
-	if err := o.mark(ctx, d); err != nil {
-		return err
-	}
-	if d.floor == nil && floor != nil {
-		if err := o.client.Delete(ctx, floor.DeepCopy()); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("deleting the floor of namespace %s: %w", d.namespace.Name, err)
+	return false, nil
+}
+
+// writeFloor replaces the whole of a floor. Server-side apply would leave what somebody else put into its lists.
+func (o *Obligation) writeFloor(ctx context.Context, is, wanted *v1alpha1.PlacementFloor) error {
+	if is == nil {
+		if err := o.client.Create(ctx, wanted.DeepCopy(), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+			return fmt.Errorf("creating the floor of namespace %s: %w", wanted.Namespace, err)
 		}
+		return nil
+	}
+	next := is.DeepCopy()
+	next.Spec = wanted.Spec
+	if err := o.client.Update(ctx, next, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+		return fmt.Errorf("writing the floor of namespace %s: %w", wanted.Namespace, err)
 	}
 	return nil
 }
 
-func (o *Obligation) mark(ctx context.Context, d due) error {
+// mark labels a namespace, and says whether it is called governed afterwards.
+func (o *Obligation) mark(ctx context.Context, d due) (governed bool, err error) {
 	labels := map[string]any{}
 	for key, wanted := range map[string]bool{v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned} {
 		value, has := d.namespace.Labels[key]
@@ -185,95 +243,11 @@ func (o *Obligation) mark(ctx context.Context, d due) error {
 			labels[key] = nil
 		}
 	}
-	if len(labels) == 0 {
-		return nil
+	var after client.Object = d.namespace
+	if len(labels) > 0 {
+		if after, err = o.merge(ctx, d.namespace, map[string]any{"metadata": map[string]any{"labels": labels}}); err != nil {
+			return false, err
+		}
 	}
-	return o.merge(ctx, d.namespace, map[string]any{"metadata": map[string]any{"labels": labels}})
-}
-
-// tell writes the statuses of policies. settled says that every floor is written.
-func (o *Obligation) tell(ctx context.Context, set *policy.Set, counted census, world demandWorld, settled bool) error {
-	var failed error
-	for i := range world.clusterPolicies {
-		p := &world.clusterPolicies[i]
-		source := policy.Source{Kind: "ClusterPlacementPolicy", Name: p.Name}
-		wanted := p.DeepCopy()
-		wanted.Status = policyStatus(p.Status, p.Generation, &p.Spec.PlacementDemand, counted[source], set.ProblemsOf(source), settled)
-		failed = errors.Join(failed, o.status(ctx, p, wanted))
-	}
-	for i := range world.policies {
-		p := &world.policies[i]
-		source := policy.Source{Kind: "PlacementPolicy", Namespace: p.Namespace, Name: p.Name}
-		wanted := p.DeepCopy()
-		wanted.Status = policyStatus(p.Status, p.Generation, &p.Spec.PlacementDemand, counted[source], set.ProblemsOf(source), settled)
-		failed = errors.Join(failed, o.status(ctx, p, wanted))
-	}
-	return failed
-}
-
-// policyStatus says whether a policy is in effect and honoured.
-func policyStatus(
-	was v1alpha1.PolicyStatus, generation int64, demand *v1alpha1.PlacementDemand, t tally, problems []policy.Problem, settled bool,
-) v1alpha1.PolicyStatus {
-	status := *was.DeepCopy()
-	status.Requires = strings.Join(wordsOf(demand.TrustLevels), ", ")
-	status.Namespaces, status.Pods, status.Violations = t.namespaces, t.pods, t.violations
-	status.Violating = t.first
-	ready, reason, message := readiness(demand.Enforcement, t, problems, settled)
-	condition(&status.ConditionedStatus, generation, v1alpha1.ConditionReady, truth(ready), reason, message)
-	if t.violations == 0 {
-		condition(&status.ConditionedStatus, generation, v1alpha1.ConditionCompliant, truth(true), "AllCompliant",
-			fmt.Sprintf("all %d pods run where the policy wants them", t.pods))
-	} else {
-		condition(&status.ConditionedStatus, generation, v1alpha1.ConditionCompliant, truth(false), "PodsOnUnqualifiedNodes",
-			fmt.Sprintf("%d of %d pods run where the policy does not want them; such as %s/%s on %s: %s",
-				t.violations, t.pods, t.first[0].Namespace, t.first[0].Pod, t.first[0].Node, t.first[0].Message))
-	}
-	return status
-}
-
-func readiness(enforcement v1alpha1.Enforcement, t tally, problems []policy.Problem, settled bool) (ready bool, reason, message string) {
-	switch {
-	case len(problems) > 0:
-		return false, string(problems[0].Reason), problems[0].Message + follows(problems[0].Reason, enforcement)
-	case enforcement != v1alpha1.EnforcementEnforce:
-		return true, "Observing", fmt.Sprintf("observes %d namespaces; nothing is refused", t.namespaces)
-	case !settled:
-		return false, "Writing", "what the namespaces owe is not written everywhere yet"
-	default:
-		return true, "Enforced", fmt.Sprintf("enforced in %d namespaces", t.namespaces)
-	}
-}
-
-// follows says what follows from a problem of a policy.
-func follows(reason policy.Reason, enforcement v1alpha1.Enforcement) string {
-	switch {
-	case reason == policy.SelectorInvalid:
-		return "; the policy governs no namespace"
-	case enforcement == v1alpha1.EnforcementEnforce:
-		return "; pods in the namespaces concerned are refused until it does"
-	default:
-		return ""
-	}
-}
-
-// census is what each policy finds.
-type census map[policy.Source]tally
-
-// tally is what one policy finds.
-type tally struct {
-	namespaces, pods, violations, violatedNamespaces int32
-	first                                            []v1alpha1.Violation // in order of namespace and name
-}
-
-const listedViolations = 10
-
-func (t *tally) add(v v1alpha1.Violation) {
-	t.violations++
-	at, _ := slices.BinarySearchFunc(t.first, v, func(a, b v1alpha1.Violation) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod))
-	})
-	if t.first = slices.Insert(t.first, at, v); len(t.first) > listedViolations {
-		t.first = t.first[:listedViolations]
-	}
+	return after.GetLabels()[v1alpha1.GovernedLabel] == "true", nil
 }

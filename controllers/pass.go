@@ -66,14 +66,18 @@ type watch struct {
 	after  time.Duration
 	// news decides whether an update concerns the loop; nil: every one.
 	news func(before, after client.Object) bool
+	// about decides whether an object concerns the loop at all; nil: every one.
+	about func(client.Object) bool
 }
 
 func (w watch) predicates() []builder.WatchesOption {
-	if w.news == nil {
-		return nil
-	}
+	concerns := func(o client.Object) bool { return w.about == nil || w.about(o) }
 	return []builder.WatchesOption{builder.WithPredicates(predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool { return w.news(e.ObjectOld, e.ObjectNew) },
+		CreateFunc: func(e event.CreateEvent) bool { return concerns(e.Object) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return concerns(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return concerns(e.ObjectNew) && (w.news == nil || w.news(e.ObjectOld, e.ObjectNew))
+		},
 	})}
 }
 

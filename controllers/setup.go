@@ -20,7 +20,7 @@ import (
 // +kubebuilder:rbac:groups=terroir.dev,resources=frameworks;cloudproviders;zones;qualifications;clusterplacementpolicies;placementpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=terroir.dev,resources=frameworks/status;cloudproviders/status;zones/status;qualifications/status;trustlevels/status;clusterplacementpolicies/status;placementpolicies/status;terroirconfigs/status,verbs=patch
 // +kubebuilder:rbac:groups=terroir.dev,resources=trustlevels,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=terroir.dev,resources=placementfloors,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=terroir.dev,resources=placementfloors,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=terroir.dev,resources=terroirconfigs,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=nodes;namespaces,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -45,12 +45,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	news := &announcements{}
 	w, reader := writer{mgr.GetClient()}, mgr.GetCache()
+	bound := &boundPolicies{}
 	loops := []loop{
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
-		(&Obligation{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
-		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, written: map[string]written{}}).loop(),
+		(&Obligation{writer: w, reader: reader, store: o.Store, now: o.Now, bound: bound}).loop(news),
+		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, now: o.Now, bound: bound, written: map[string]written{}}).loop(),
 	}
 	for _, l := range loops {
 		if err := l.start(mgr); err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +46,7 @@ func (s *Standing) loop(news *announcements) loop {
 		watches: []watch{
 			{object: &corev1.Node{}, after: atOnce, news: nodeChanged},
 			{object: &storagev1.CSINode{}, after: atOnce, news: specChangedOrDrivers},
-			{object: &corev1.Pod{}, after: shortly, news: podMoved},
+			{object: &corev1.Pod{}, after: shortly, news: podMoved, about: owesByItself},
 		},
 	}
 }
@@ -180,7 +181,10 @@ func decideStanding(view *trust.View, world nodeWorld, now time.Time) decision {
 		n := &world.nodes[i]
 		a := view.Assess(factsOf(n, world.drivers[n.Name]))
 		d.next = earliest(d.next, a.NextChange)
-		want := a.Labels(n.Labels, func(level string) bool { return world.owing[n.Name][level] })
+		want := a.Labels(n.Labels, func(level string) bool {
+			// A pod bound a moment ago may not be seen yet; while the node is listed, nobody can be bound to it any more.
+			return world.owing[n.Name][level] || listing(listed[n.Name], level, now) || losing(n.Labels, a, level)
+		})
 		c := labelling{node: n, want: want, loses: lost(n.Labels, want)}
 		if !maps.Equal(want, ownLabels(n.Labels)) {
 			d.changes = append(d.changes, c)
@@ -198,10 +202,24 @@ func decideStanding(view *trust.View, world nodeWorld, now time.Time) decision {
 func revoke(c labelling, listed v1alpha1.RevokingNode, now time.Time) (v1alpha1.RevokingNode, bool) {
 	if len(c.loses) > 0 {
 		until := metav1.NewTime(now.Add(revokeFor).UTC().Truncate(time.Second))
-		return v1alpha1.RevokingNode{Node: c.node.Name, TrustLevels: c.loses, Until: until}, true
+		levels := append(slices.Clone(c.loses), listed.TrustLevels...)
+		slices.Sort(levels)
+		return v1alpha1.RevokingNode{Node: c.node.Name, TrustLevels: slices.Compact(levels), Until: until}, true
 	}
 	back := !slices.ContainsFunc(listed.TrustLevels, func(level string) bool { return c.want[v1alpha1.OpenLabelPrefix+level] == "" })
 	return listed, listed.Node != "" && !back && now.Before(listed.Until.Time)
+}
+
+// listing says whether a node is listed as losing a level.
+func listing(r v1alpha1.RevokingNode, level string, now time.Time) bool {
+	return slices.Contains(r.TrustLevels, level) && now.Before(r.Until.Time)
+}
+
+// losing says whether a node is open for a level that it is not worth any more: this pass will list it.
+func losing(labels map[string]string, a trust.Assessment, level string) bool {
+	_, isOpen := labels[v1alpha1.OpenLabelPrefix+level]
+	i := slices.IndexFunc(a.Standings, func(s trust.Standing) bool { return s.Level == level })
+	return isOpen && (i < 0 || a.Standings[i].Worth != trust.Open)
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -247,7 +265,7 @@ func (s *Standing) carryOut(ctx context.Context, d decision, listed []v1alpha1.R
 
 // list writes the nodes that bindings are refused to. It has a field owner of its own, beside the fence loop's.
 func (s *Standing) list(ctx context.Context, revoking, listed []v1alpha1.RevokingNode) error {
-	if len(revoking) == 0 && len(listed) == 0 || fmt.Sprint(revoking) == fmt.Sprint(listed) {
+	if equality.Semantic.DeepEqual(revoking, listed) {
 		return nil
 	}
 	entries := make([]any, len(revoking))
@@ -290,5 +308,6 @@ func (s *Standing) strip(ctx context.Context, c labelling, after map[string]stri
 	if len(strays) == 0 {
 		return nil
 	}
-	return s.merge(ctx, c.node, map[string]any{"metadata": map[string]any{"uid": string(c.node.UID), "labels": strays}})
+	_, err := s.merge(ctx, c.node, map[string]any{"metadata": map[string]any{"uid": string(c.node.UID), "labels": strays}})
+	return err
 }

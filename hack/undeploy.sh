@@ -13,6 +13,6 @@ kinds=mutatingwebhookconfigurations,validatingwebhookconfigurations,validatingad
 if $kubectl api-resources --api-group=admissionregistration.k8s.io --output=name | grep -q '^mutatingadmissionpolicies'; then
 	kinds+=,mutatingadmissionpolicybindings,mutatingadmissionpolicies
 fi
-$kubectl delete "$kinds" -l app.kubernetes.io/managed-by=terroir
+$kubectl delete "$kinds" -l terroir.dev/fence=true
 
 go tool -modfile=hack/tools/kustomize/go.mod kustomize build config/default | $kubectl delete --ignore-not-found -f -

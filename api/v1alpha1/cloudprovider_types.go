@@ -99,7 +99,7 @@ type ProviderRecognition struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/')",message="must not be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^([^/]*[.])?terroir[.](dev|node-restriction[.]kubernetes[.]io)/'))",message="none may be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry",reason=FieldValueInvalid
 	LabelKeys []LabelKey `json:"labelKeys,omitempty"`
 }
 

@@ -52,6 +52,7 @@ func run(s settings) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
+	config.QPS = -1 // the API server's own flow control decides; a limit here would delay a loss on hundreds of nodes by many seconds
 	ctx := ctrl.SetupSignalHandler()
 	mgr, err := newManager(config, s)
 	if err != nil {

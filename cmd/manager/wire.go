@@ -67,7 +67,10 @@ func newManager(config *rest.Config, s settings) (ctrl.Manager, error) {
 // wire adds controllers, webhooks and probes to a manager.
 func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	store := &snapshot.Store{}
-	mutating := serves(mgr, "MutatingAdmissionPolicy")
+	mutating, err := serves(mgr, "MutatingAdmissionPolicy")
+	if err != nil {
+		return err
+	}
 	certified, ca, err := certificates(mgr, s)
 	if err != nil {
 		return err
@@ -88,14 +91,19 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	return errors.Join(serveWhen(mgr, certified, handlers), addProbes(mgr, store, certified))
 }
 
-// serves says whether the API server knows version 1 of a kind of admissionregistration.k8s.io.
-func serves(mgr ctrl.Manager, kind string) bool {
+// serves says whether the API server knows version 1 of a kind of admissionregistration.k8s.io. It is asked once: after an upgrade of
+// the API server beyond 1.36 Terroir has to be started anew. Whoever cannot tell must not guess: the fence would be half of what it can be.
+func serves(mgr ctrl.Manager, kind string) (bool, error) {
 	gvk := admissionregistrationv1.SchemeGroupVersion.WithKind(kind)
 	_, err := mgr.GetRESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
-	if err != nil && !meta.IsNoMatchError(err) {
-		mgr.GetLogger().Error(err, "cannot tell what the API server serves; going on as if it did not", "kind", kind)
+	switch {
+	case err == nil:
+		return true, nil
+	case meta.IsNoMatchError(err):
+		return false, nil
+	default:
+		return false, fmt.Errorf("asking whether the API server serves %s: %w", kind, err)
 	}
-	return err == nil
 }
 
 // certificates sees to the webhook server's certificate. certified is closed when it is there; ca is nil where somebody else puts the

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/terroir-dev/terroir/api/v1alpha1"
@@ -302,6 +303,17 @@ func worldOf(t *testing.T, paths, directories []string) trust.Objects {
 // without leaves out qualifications, to show what they change.
 func without(o trust.Objects, names ...string) trust.Objects {
 	o.Qualifications = slices.DeleteFunc(slices.Clone(o.Qualifications), func(q v1alpha1.Qualification) bool { return slices.Contains(names, q.Name) })
+	return o
+}
+
+// onceGranted supposes that everything that is announced, applied for or in evaluation were granted as it stands, to show what else is
+// in the way. What is not granted is told first, and never called qualified.
+func onceGranted(o trust.Objects) trust.Objects {
+	end := metav1.NewTime(now.AddDate(1, 0, 0))
+	o.Qualifications = slices.Clone(o.Qualifications)
+	for i := range o.Qualifications {
+		o.Qualifications[i].Spec.State, o.Qualifications[i].Spec.ValidUntil = v1alpha1.QualificationGranted, &end
+	}
 	return o
 }
 

@@ -57,7 +57,8 @@ func outscaleIaaS(t *testing.T) {
 	twin.CSIDrivers = []string{"ebs.csi.aws.com"}
 	refused(t, v, twin, trust.Unknown, trust.NoZoneMatches, "ebs.csi.aws.com", "aws")
 
-	judged(t, v, "outscale-eu-west-2a", "secnumcloud-qualified", trust.ServiceNotInScope, "outscale/iaas", "cloudgouv-eu-west-1", "not in eu-west-2")
+	judged(t, v, "outscale-eu-west-2a", "secnumcloud-qualified", trust.QualificationNotGranted, "outscale/iaas", "announced", "not granted")
+	judged(t, at(t, onceGranted(o), now), "outscale-eu-west-2a", "secnumcloud-qualified", trust.ServiceNotInScope, "outscale/iaas", "cloudgouv-eu-west-1", "not in eu-west-2")
 	judged(t, v, "gouv", "secnumcloud-qualified", trust.QualificationNotGranted, "outscale/iaas", "announced", "not granted")
 	counted(t, v, "outscale-iaas-secnumcloud-3.2", trust.QualificationNotGranted, "announced")
 
@@ -130,7 +131,8 @@ func cloudTemple(t *testing.T) {
 	for _, name := range []string{"ct-iaas-vmware", "ct-iaas-opensource", "ct-bare-metal"} {
 		judged(t, v, name, "secnumcloud-qualified", trust.QualificationNotGranted, "announced")
 	}
-	judged(t, v, "ct-openshift", "secnumcloud-qualified", trust.WrongServiceModel, "PaaS", "IaaS")
+	judged(t, v, "ct-openshift", "secnumcloud-qualified", trust.QualificationNotGranted, "cloud-temple/openshift")
+	judged(t, at(t, onceGranted(o), now), "ct-openshift", "secnumcloud-qualified", trust.WrongServiceModel, "PaaS", "IaaS")
 	judged(t, v, "ct-openshift", "secnumcloud-underlying", trust.QualificationNotGranted, "cloud-temple/openshift")
 
 	granted := demoWorld(t)
@@ -190,7 +192,8 @@ func ovhcloud(t *testing.T) {
 	o.Zones = append(o.Zones, ground("vmware", "FR", "ovhcloud", "managed-dedicated-cloud", "RBX"))
 	v := at(t, o, now)
 	judged(t, v, "vmware", "secnumcloud-qualified", trust.QualificationNotGranted, "ovhcloud/managed-dedicated-cloud")
-	judged(t, v, "ovhcloud-bare-metal-pod-1", "secnumcloud-qualified", trust.ServiceNotInScope, "not in your-pod-region")
+	judged(t, v, "ovhcloud-bare-metal-pod-1", "secnumcloud-qualified", trust.QualificationNotGranted, "ovhcloud/bare-metal-pod")
+	judged(t, at(t, onceGranted(o), now), "ovhcloud-bare-metal-pod-1", "secnumcloud-qualified", trust.ServiceNotInScope, "not in your-pod-region")
 	judged(t, v, "ovhcloud-gra11", "secnumcloud-qualified", trust.NotQualified, "ovhcloud/mks")
 	judged(t, v, "ovhcloud-gra11", "secnumcloud-underlying", trust.NotQualified, "ovhcloud/")
 
@@ -215,7 +218,8 @@ func worldline(t *testing.T) {
 	recognised(t, v, derived(zone(t, o, "worldline-1")), "worldline-1")
 	refused(t, v, trust.NodeFacts{Name: "undeclared"}, trust.Unknown, trust.NoZoneMatches)
 	judged(t, v, "worldline-1", "in-france", trust.Satisfied)
-	judged(t, v, "worldline-1", "secnumcloud-qualified", trust.ServiceNotInScope, "worldline/secured-iaas", "not-confirmed")
+	judged(t, v, "worldline-1", "secnumcloud-qualified", trust.QualificationNotGranted, "worldline/secured-iaas", "scope and dates not confirmed")
+	judged(t, at(t, onceGranted(o), now), "worldline-1", "secnumcloud-qualified", trust.ServiceNotInScope, "worldline/secured-iaas", "not-confirmed")
 	counted(t, v, "worldline-secured-iaas-secnumcloud-3.2", trust.QualificationNotGranted, "scope and dates not confirmed")
 }
 
@@ -226,7 +230,8 @@ func saas(t *testing.T) {
 	o.Zones = append(o.Zones, ground("suite", "FR", "oodrive", "suite", "not-confirmed"), ground("donjon", "FR", "whaller", "donjon", "not-confirmed"))
 	v := at(t, o, now)
 	for _, name := range []string{"suite", "donjon"} {
-		judged(t, v, name, "secnumcloud-qualified", trust.WrongServiceModel, "as SaaS", "IaaS", "CaaS")
+		judged(t, v, name, "secnumcloud-qualified", trust.QualificationNotGranted, name, "dates not confirmed")
+		judged(t, at(t, onceGranted(o), now), name, "secnumcloud-qualified", trust.WrongServiceModel, "as SaaS", "IaaS", "CaaS")
 		judged(t, v, name, "secnumcloud-underlying", trust.QualificationNotGranted, name, "dates not confirmed")
 	}
 	counted(t, v, "oodrive-suite-secnumcloud-3.2", trust.QualificationNotGranted)
@@ -243,14 +248,11 @@ func announced(t *testing.T) {
 		v := at(t, o, now)
 		recognised(t, v, derived(zone(t, o, of.zone)), of.zone)
 		judged(t, v, of.zone, "in-france", trust.Satisfied)
-		judged(t, v, of.zone, "secnumcloud-qualified", trust.ServiceNotInScope, "not-confirmed")
+		judged(t, v, of.zone, "secnumcloud-qualified", trust.QualificationNotGranted, "announced", "not granted")
 		counted(t, v, of.qualification, trust.QualificationNotGranted, "announced", "not granted")
 
-		// Where the scope is what the zone says, the announcement is what is left.
-		for i := range o.Zones {
-			o.Zones[i].Spec.Region = "not-confirmed"
-		}
-		judged(t, at(t, o, now), of.zone, "secnumcloud-qualified", trust.QualificationNotGranted, "announced")
+		// A grant alone would not do: nobody has said where.
+		judged(t, at(t, onceGranted(o), now), of.zone, "secnumcloud-qualified", trust.ServiceNotInScope, "not-confirmed")
 	}
 }
 
@@ -410,7 +412,8 @@ func wireAndJamespot(t *testing.T) {
 	v := at(t, o, now)
 	judged(t, v, "wire", "c5-type-2", trust.NotQualified, "wire/wire-on-stackit")
 	judged(t, v, "wire", "eu-provider", trust.SeatNotAllowed, "CH")
-	judged(t, v, "collabnext", "secnumcloud-qualified", trust.WrongServiceModel, "SaaS")
+	judged(t, v, "collabnext", "secnumcloud-qualified", trust.QualificationNotGranted, "jamespot/collabnext is announced")
+	judged(t, at(t, onceGranted(o), now), "collabnext", "secnumcloud-qualified", trust.WrongServiceModel, "SaaS")
 	judged(t, v, "collabnext", "secnumcloud-underlying", trust.QualificationNotGranted, "jamespot/collabnext is announced")
 }
 

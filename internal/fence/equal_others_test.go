@@ -40,9 +40,9 @@ func TestHalvesAgreeOnRandomWorkloads(t *testing.T) {
 			before = &was
 			agreeOnJob(t, f, seed, was, read, request)
 		}
-		got, err := f.Mutate(fence.Workloads, request)
-		if err != nil {
-			t.Fatalf("seed %d: the fence cannot shape: %v\n%s", seed, err, pretty(request.Object))
+		got := mutate(t, f, request, fence.Workloads, fence.DaemonSets)
+		if diff := cmp.Diff(got, mutate(t, f, request, fence.DaemonSets, fence.Workloads)); diff != "" {
+			t.Fatalf("seed %d: the order of the policies makes a difference:\n%s", seed, diff)
 		}
 		want := applyTo(t, request.Object, placement.ShapeWorkload(read, before, namespace))
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -53,6 +53,22 @@ func TestHalvesAgreeOnRandomWorkloads(t *testing.T) {
 			t.Fatalf("seed %d: shaping twice changes something: %v", seed, more)
 		}
 	}
+}
+
+// mutate lets policies shape a workload one after the other, those about DaemonSets only those.
+func mutate(t *testing.T, f *fencetest.Fence, request fencetest.Request, policies ...string) runtime.Object {
+	t.Helper()
+	for _, policy := range policies {
+		if policy == fence.DaemonSets && request.Kind.Kind != "DaemonSet" {
+			continue
+		}
+		got, err := f.Mutate(policy, request)
+		if err != nil {
+			t.Fatalf("the fence cannot shape: %v\n%s", err, pretty(request.Object))
+		}
+		request.Object = got
+	}
+	return request.Object
 }
 
 func agreeOnJob(t *testing.T, f *fencetest.Fence, seed int, was, is placement.Workload, request fencetest.Request) {
@@ -212,10 +228,9 @@ func TestHalvesAgreeOnUpdates(t *testing.T) {
 	for _, was := range labels {
 		for _, is := range labels {
 			before, after := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: was}}, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: is}}
-			_, namespace := randomObligation(rand.New(rand.NewPCG(1, 1)))
-			request := podRequest(after, floorOf(t, namespace))
+			request := podRequest(after, nil)
 			request.Operation, request.Old = admission.Update, before
-			denials, err := f.Validate(fence.Pods, request)
+			denials, err := f.Validate(fence.PodUpdates, request)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,16 +20,18 @@ const (
 	Pods                = "terroir-pods"
 	AnnotatedPods       = "terroir-annotated-pods"
 	Bindings            = "terroir-bindings"
+	PodUpdates          = "terroir-pod-updates"
 	Workloads           = "terroir-workloads"
-	AnnotatedWorkloads  = "terroir-annotated-workloads"
+	DaemonSets          = "terroir-daemonsets"
+	AnnotatedDaemonSets = "terroir-annotated-daemonsets"
 	Namespaces          = "terroir-namespaces"
 	AnnotatedNamespaces = "terroir-annotated-namespaces"
 )
 
 // ManagedByLabel marks every object of the fence, so that what is no longer wanted can be found.
 const (
-	ManagedByLabel = "app.kubernetes.io/managed-by"
-	ManagedBy      = "terroir"
+	ManagedByLabel = "terroir.dev/fence"
+	ManagedBy      = "true"
 )
 
 // Governing is a cluster policy, as far as the fence reads it.
@@ -49,14 +51,6 @@ type Options struct {
 	Mutating bool
 }
 
-// podConditions decide whether a policy about pods looks at a pod at all: in governed namespaces, and elsewhere.
-func podConditions(governed bool) []admissionregistrationv1.MatchCondition {
-	if governed {
-		return []admissionregistrationv1.MatchCondition{notMirror}
-	}
-	return []admissionregistrationv1.MatchCondition{owesSomething, notMirror}
-}
-
 // Objects gives every object of the fence, in the order in which they are best created: what judges before what shapes.
 func Objects(o Options) []runtime.Object {
 	objects := validating(o)
@@ -66,32 +60,18 @@ func Objects(o Options) []runtime.Object {
 	return objects
 }
 
-const keysOf = `.map(k, k).exists(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
+func condition(name, expression string) admissionregistrationv1.MatchCondition {
+	return admissionregistrationv1.MatchCondition{Name: name, Expression: expression}
+}
 
-// Conditions under which a policy looks at an object at all. They are the API server's cheapest way to pass by.
-var (
-	owesSomething = admissionregistrationv1.MatchCondition{
-		Name: "owes-something",
-		Expression: `(object != null && object.metadata.?annotations.orValue({})` + keysOf + `)
-  || (oldObject != null && (oldObject.metadata.?annotations.orValue({})` + keysOf + ` || 'terroir.dev/workload' in oldObject.metadata.?labels.orValue({})))`,
+// podConditions decide whether a policy about pods looks at a pod at all: in governed namespaces, and elsewhere.
+func podConditions(governed bool) []admissionregistrationv1.MatchCondition {
+	notMirror := condition("not-a-mirror-pod", placement.ConditionNotMirror)
+	if governed {
+		return []admissionregistrationv1.MatchCondition{notMirror}
 	}
-	notMirror = admissionregistrationv1.MatchCondition{
-		Name: "not-a-mirror-pod",
-		Expression: `!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
-  && object.spec.?nodeName.orValue('') != '' && request.userInfo.username == 'system:node:' + object.spec.nodeName)`,
-	}
-	workloadConcerned = admissionregistrationv1.MatchCondition{
-		Name: "concerned",
-		Expression: `object.metadata.?annotations.orValue({})` + keysOf + `
-  || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + keysOf + `)
-  || (request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})` + keysOf + `
-  || (request.kind.kind == 'DaemonSet' && object.spec.template.spec.?nodeSelector.orValue({}).map(k, k).exists(k, k.startsWith('held.terroir.node-restriction.kubernetes.io/')))`,
-	}
-	annotated = admissionregistrationv1.MatchCondition{
-		Name:       "annotated",
-		Expression: `object.metadata.?annotations.orValue({})` + keysOf,
-	}
-)
+	return []admissionregistrationv1.MatchCondition{condition("annotated", placement.ConditionAnnotated), notMirror}
+}
 
 func floorKind() *admissionregistrationv1.ParamKind {
 	return &admissionregistrationv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PlacementFloor"}
@@ -101,10 +81,9 @@ func configKind() *admissionregistrationv1.ParamKind {
 	return &admissionregistrationv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TerroirConfig"}
 }
 
-// param names one object. A reference without a namespace reads the request's own; what is not there denies.
-func param(name string) *admissionregistrationv1.ParamRef {
-	deny := admissionregistrationv1.DenyAction
-	return &admissionregistrationv1.ParamRef{Name: name, ParameterNotFoundAction: &deny}
+// param names one object. A reference without a namespace reads the request's own.
+func param(name string, missing admissionregistrationv1.ParameterNotFoundActionType) *admissionregistrationv1.ParamRef {
+	return &admissionregistrationv1.ParamRef{Name: name, ParameterNotFoundAction: &missing}
 }
 
 // governed matches namespaces that are governed; exempt ones never are, whatever their labels say.
@@ -116,11 +95,11 @@ func governed(exempt []string) *metav1.LabelSelector {
 }
 
 // floor is the parameter of policies in governed namespaces; elsewhere they have none.
-func floor(governed bool) (*admissionregistrationv1.ParamKind, *admissionregistrationv1.ParamRef) {
+func floor(governed bool, missing admissionregistrationv1.ParameterNotFoundActionType) (*admissionregistrationv1.ParamKind, *admissionregistrationv1.ParamRef) {
 	if !governed {
 		return nil, nil
 	}
-	return floorKind(), param(v1alpha1.FloorName)
+	return floorKind(), param(v1alpha1.FloorName, missing)
 }
 
 // where matches the namespaces that are governed, or all others.

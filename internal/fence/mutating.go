@@ -16,12 +16,13 @@ const markGoverned = `object.metadata.?labels.orValue({})[?'terroir.dev/governed
 func mutating(o Options) []runtime.Object {
 	everywhere := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{exceptExempt(o.Exempt)}}
 	objects := []runtime.Object{
-		mutatingPolicy(AnnotatedNamespaces, nil, nil, markGoverned, namespaceRequests(), annotated),
+		mutatingPolicy(AnnotatedNamespaces, nil, nil, markGoverned, namespaceRequests(), condition("demanding", placement.ConditionDemanding)),
 		mutatingBinding(AnnotatedNamespaces, AnnotatedNamespaces, everywhere, nil),
 		mutatingPolicy(Namespaces, nil, nil, markGoverned, namespaceRequests()),
 	}
-	objects = append(objects, shaping(Pods, Workloads, true, o.Exempt)...)
-	objects = append(objects, shaping(AnnotatedPods, AnnotatedWorkloads, false, o.Exempt)...)
+	objects = append(objects, mirroring()...)
+	objects = append(objects, shaping(Pods, DaemonSets, true, o.Exempt)...)
+	objects = append(objects, shaping(AnnotatedPods, AnnotatedDaemonSets, false, o.Exempt)...)
 	for _, g := range sortedGoverning(o.Governing) {
 		selector := g.Selector.DeepCopy()
 		selector.MatchExpressions = append(selector.MatchExpressions, exceptExempt(o.Exempt))
@@ -30,20 +31,32 @@ func mutating(o Options) []runtime.Object {
 	return objects
 }
 
-// shaping gives the policies that shape pods and workloads, in governed namespaces or elsewhere.
-func shaping(pods, workloads string, governed bool, exempt []string) []runtime.Object {
-	kind, ref := floor(governed)
+// mirroring gives the policy that mirrors annotations into templates, in every namespace.
+func mirroring() []runtime.Object {
+	return []runtime.Object{
+		mutatingPolicy(Workloads, nil, variables(placement.MirrorVariables()), placement.MirrorPatch,
+			match(workloadRules(admissionregistrationv1.Create, admissionregistrationv1.Update)...), condition("concerned", placement.ConditionWorkload)),
+		mutatingBinding(Workloads, Workloads, nil, nil),
+	}
+}
+
+// shaping gives the policies that shape pods and DaemonSets, in governed namespaces or elsewhere. Pods without a floor are refused. A
+// DaemonSet without one stays as it is: its pods are judged one by one, and in a namespace that is being deleted, whose floor is
+// gone, its finalizers must still come off.
+func shaping(pods, daemonSets string, governed bool, exempt []string) []runtime.Object {
+	kind, owed := floor(governed, admissionregistrationv1.DenyAction)
+	_, owedIfAny := floor(governed, admissionregistrationv1.AllowAction)
 	var concerned []admissionregistrationv1.MatchCondition
 	if !governed {
-		concerned = []admissionregistrationv1.MatchCondition{workloadConcerned}
+		concerned = []admissionregistrationv1.MatchCondition{condition("concerned", placement.ConditionWorkload)}
 	}
 	return []runtime.Object{
 		mutatingPolicy(pods, kind, variables(placement.PodVariables(governed)), shape(),
 			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(governed)...),
-		mutatingBinding(pods, pods, where(governed, exempt), ref),
-		mutatingPolicy(workloads, kind, variables(placement.WorkloadVariables(governed)), placement.WorkloadPatch,
-			match(workloadRules(admissionregistrationv1.Create, admissionregistrationv1.Update)...), concerned...),
-		mutatingBinding(workloads, workloads, where(governed, exempt), ref),
+		mutatingBinding(pods, pods, where(governed, exempt), owed),
+		mutatingPolicy(daemonSets, kind, variables(placement.DaemonSetVariables(governed)), placement.DaemonSetPatch,
+			match(rule("apps", []string{"daemonsets"}, admissionregistrationv1.Create, admissionregistrationv1.Update)), concerned...),
+		mutatingBinding(daemonSets, daemonSets, where(governed, exempt), owedIfAny),
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 func validating(o Options) []runtime.Object {
 	return []runtime.Object{
 		podsPolicy(Pods, true, o),
-		validatingBinding(Pods, governed(o.Exempt), param(v1alpha1.FloorName)),
+		validatingBinding(Pods, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.DenyAction)),
 		podsPolicy(AnnotatedPods, false, o),
 		validatingBinding(AnnotatedPods, free(), nil),
+		podUpdatesPolicy(),
+		validatingBinding(PodUpdates, nil, nil),
 		bindingsPolicy(o),
-		validatingBinding(Bindings, governed(o.Exempt), param(v1alpha1.ConfigName)),
+		validatingBinding(Bindings, governed(o.Exempt), param(v1alpha1.ConfigName, admissionregistrationv1.DenyAction)),
 		workloadsPolicy(),
 		validatingBinding(Workloads, nil, nil),
 		namespacesPolicy(),
@@ -24,20 +26,29 @@ func validating(o Options) []runtime.Object {
 	}
 }
 
-// podsPolicy proves pods at creation, and judges of their updates what changed.
+// podsPolicy proves pods at their creation.
 func podsPolicy(name string, governed bool, o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	var checks []placement.Validation
 	for _, r := range placement.Rules() {
-		checks = append(checks, when(`request.operation != 'CREATE'`, r.Validations(o.Settings))...)
+		checks = append(checks, r.Validations(o.Settings)...)
 	}
-	checks = append(checks, when(`request.operation != 'UPDATE'`, placement.UpdateValidations())...)
-	kind, _ := floor(governed)
+	kind, _ := floor(governed, admissionregistrationv1.DenyAction)
 	return validatingPolicy(name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        kind,
-		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
+		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Create)),
 		MatchConditions:  podConditions(governed),
 		Variables:        variables(placement.PodVariables(governed)),
 		Validations:      validations(checks),
+	})
+}
+
+// podUpdatesPolicy has no parameter: in a namespace that is being deleted the floor goes before the pods, and their finalizers
+// must still come off.
+func podUpdatesPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	return validatingPolicy(PodUpdates, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Update)),
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("counted", placement.ConditionCounted)},
+		Validations:      validations(placement.UpdateValidations()),
 	})
 }
 
@@ -63,30 +74,34 @@ func workloadsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
 	const template = `(request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})`
 	checks := placement.AnnotationValidations("variables.own")
 	checks = append(checks, placement.AnnotationValidations("variables.template")...)
-	checks = when(`(oldObject != null && variables.own == oldObject.metadata.?annotations.orValue({}) && object.spec == oldObject.spec)`, checks)
+	checks = when(`variables.unchanged`, checks)
 	checks = append(checks, placement.JobValidations()...)
 	return validatingPolicy(Workloads, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: match(workloadRules(admissionregistrationv1.Create, admissionregistrationv1.Update)...),
-		MatchConditions: []admissionregistrationv1.MatchCondition{{
-			Name: "annotated",
-			Expression: `object.metadata.?annotations.orValue({})` + keysOf + ` || ` + template + keysOf +
-				` || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + keysOf + `)`,
-		}},
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("concerned", placement.ConditionWorkload)},
 		Variables: []admissionregistrationv1.Variable{
 			{Name: "own", Expression: `object.metadata.?annotations.orValue({})`},
 			{Name: "template", Expression: template},
+			{Name: "templateWas", Expression: `oldObject == null ? {} : (request.kind.kind == 'CronJob' ? oldObject.spec.jobTemplate.spec.template : oldObject.spec.template).?metadata.annotations.orValue({})`},
+			{Name: "unchanged", Expression: unchanged("variables.own", "oldObject.metadata.?annotations.orValue({})") + " && " + unchanged("variables.template", "variables.templateWas")},
 		},
 		Validations: validations(checks),
 	})
 }
 
+// unchanged says, in CEL, that an update leaves all annotations under Terroir's prefixes as they were: what is older than Terroir must
+// not keep others from updating the object.
+func unchanged(is, was string) string {
+	const own = `k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')`
+	return `(oldObject != null && ` + is + `.all(k, !(` + own + `) || ` + was + `[?k] == optional.of(` + is + `[k])) && ` + was + `.all(k, !(` + own + `) || k in ` + is + `))`
+}
+
 func namespacesPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
-	unchanged := `(oldObject != null && variables.own == oldObject.metadata.?annotations.orValue({}))`
 	return validatingPolicy(Namespaces, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: match(rule("", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
-		MatchConditions:  []admissionregistrationv1.MatchCondition{annotated},
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("annotated", placement.ConditionAnnotated)},
 		Variables:        []admissionregistrationv1.Variable{{Name: "own", Expression: `object.metadata.?annotations.orValue({})`}},
-		Validations:      validations(when(unchanged, placement.AnnotationValidations("variables.own"))),
+		Validations:      validations(when(unchanged(`variables.own`, `oldObject.metadata.?annotations.orValue({})`), placement.AnnotationValidations("variables.own"))),
 	})
 }
 

@@ -102,8 +102,7 @@ var celPod = []Variable{
 	{"annotations", `object.metadata.?annotations.orValue({})`},
 	{"labels", `object.metadata.?labels.orValue({})`},
 	{"controllers", `object.metadata.?ownerReferences.orValue([]).filter(o, o.?controller.orValue(false))`},
-	{"ownKeys", `variables.annotations.map(k, k).filter(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`},
-	{"asked", `['terroir.dev/trust-level', 'inherited.terroir.dev/trust-level'].filter(k, k in variables.annotations)
+	{"asked", `['terroir.dev/trust-level', 'inherited.terroir.dev/trust-level'].filter(k, k in variables.annotations && string(variables.annotations[k]).size() <= ` + strconv.Itoa(policy.MaxLength) + `)
   .map(k, string(variables.annotations[k]).split(',').map(l, l.trim()))
   .filter(ls, ls.size() <= ` + strconv.Itoa(policy.MaxLevels) + ` && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`},
 	{"askedSites", `['terroir.dev/min-sites', 'inherited.terroir.dev/min-sites']

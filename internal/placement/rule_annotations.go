@@ -30,11 +30,11 @@ func ruleAnnotations() Rule {
 
 // AnnotationValidations are the CEL checks of a map of annotations, given as a CEL expression.
 func AnnotationValidations(annotations string) []Validation {
-	keys := annotations + `.map(k, k).filter(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
-	unknown := keys + `.filter(k, !(k in ` + quoteList(policy.Annotations()) + `))`
-	levels := keys + `.filter(k, k.endsWith('/trust-level') && !(string(` + annotations + `[k]).split(',').size() <= ` + fmt.Sprint(policy.MaxLevels) +
+	unknown := annotations + `.filter(k, (k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')) && !(k in ` + quoteList(policy.Annotations()) + `))`
+	levels := `['terroir.dev/trust-level', 'inherited.terroir.dev/trust-level'].filter(k, k in ` + annotations + ` && !(string(` + annotations + `[k]).size() <= ` +
+		fmt.Sprint(policy.MaxLength) + ` && string(` + annotations + `[k]).split(',').size() <= ` + fmt.Sprint(policy.MaxLevels) +
 		` && string(` + annotations + `[k]).split(',').all(l, l.trim().matches('` + policy.LevelPattern + `'))))`
-	sites := keys + `.filter(k, k.endsWith('/min-sites') && !string(` + annotations + `[k]).matches('` + policy.SitesPattern + `'))`
+	sites := `['terroir.dev/min-sites', 'inherited.terroir.dev/min-sites'].filter(k, k in ` + annotations + ` && !string(` + annotations + `[k]).matches('` + policy.SitesPattern + `'))`
 	return []Validation{
 		{unknown + `.size() == 0`, `'annotation ' + ` + unknown + `.sort()[0] + ' is unknown; there is terroir.dev/min-sites, terroir.dev/trust-level'`},
 		{levels + `.size() == 0`, `'annotation ' + ` + levels + `.sort()[0] + ' must name at most ` + fmt.Sprint(policy.MaxLevels) + ` trust levels, separated by commas, such as "secnumcloud"'`},

@@ -15,10 +15,16 @@ func JudgeShaped(c Case) Verdict {
 	return verdictOf(append(denials, c.uncountable()...))
 }
 
-// uncountable denies the one pod that shaping cannot help: without a controller and without a name that can be a label value
-// nothing tells its spread constraints whom to count. The API server refuses such names, too.
+// uncountable denies the pods whose workload label shaping cannot help: those that bring another value, and those without a
+// controller and without a name that can be a label value, whom nothing can count. The API server refuses such names, too.
 func (c Case) uncountable() []Denial {
-	if len(c.Owed.Levels) == 0 || c.Pod.workload() != "" {
+	if len(c.Owed.Levels) == 0 {
+		return nil
+	}
+	if c.Pod.hasWorkloadLabel() && !c.Pod.workloadLabelRight() {
+		return []Denial{c.wrongWorkload()}
+	}
+	if c.Pod.workload() != "" {
 		return nil
 	}
 	return []Denial{{Rule: "workload", Field: "metadata.name", Message: "the pod has neither a controller nor a valid name by which its spread could count it; give it a name"}}

@@ -43,6 +43,12 @@ func JudgeTemplate(t Template, owed policy.Obligation, s Settings, g Ground) (Ve
 			denials = append(denials, r.Judge(c)...)
 		}
 	}
+	if pod.hasWorkloadLabel() && len(owed.Levels) > 0 {
+		denials = append(denials, Denial{
+			Rule: "workload", Field: "spec.template.metadata.labels[terroir.dev/workload]",
+			Message: "label terroir.dev/workload in the template would make every pod one that is refused: Terroir gives it to each pod; remove it from the template and the selector",
+		})
+	}
 	few, warnings := t.tooFewReplicas(owed)
 	denials = append(denials, few...)
 	if len(denials) == 0 {

@@ -3,6 +3,7 @@ package placement
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -14,7 +15,8 @@ import (
 // Reads the annotations of a workload and of its template. An annotation terroir.dev/<name> of the workload is mirrored
 // into the template as inherited.terroir.dev/<name>, and the mirror is removed with its source. The template of a DaemonSet gets
 // the nodeSelector entry held.…/<level> for each level owed, since its controller chooses nodes by the template and would
-// otherwise create pods that hang Pending elsewhere; entries of levels no longer owed are removed. Ignores
+// otherwise create pods that hang Pending elsewhere; the entry of a level goes with the annotation that asked for it. Other
+// entries stay, whoever wrote them: taking one away would open what somebody meant to be closed. Ignores
 // ReplicaSets: whoever changes those causes rollouts without end. A Job's template is immutable: it is mirrored when the Job is created.
 
 // Workload is the part of a workload that the law reads.
@@ -41,7 +43,7 @@ func ShapeWorkload(w Workload, before *Workload, namespace policy.Obligation) []
 	set, drop := w.mirrors(before)
 	patches := w.annotationPatches(set, drop)
 	if w.Kind == "DaemonSet" {
-		patches = append(patches, w.selectorPatches(w.levels(append(set, drop...), namespace))...)
+		patches = append(patches, w.selectorPatches(w.levels(append(set, drop...), namespace), before)...)
 	}
 	return patches
 }
@@ -109,10 +111,10 @@ func (w Workload) annotationPatches(set, drop []string) []Patch {
 	return patches
 }
 
-func (w Workload) selectorPatches(levels []string) []Patch {
+func (w Workload) selectorPatches(levels []string, before *Workload) []Patch {
 	var patches []Patch
 	path := w.templatePath() + "/spec/nodeSelector"
-	for _, key := range w.staleHeld(levels) {
+	for _, key := range w.staleHeld(levels, before) {
 		patches = append(patches, Patch{Op: "remove", Path: pathTo(path, key)})
 	}
 	exists := w.Template.NodeSelector != nil
@@ -125,23 +127,24 @@ func (w Workload) selectorPatches(levels []string) []Patch {
 	return patches
 }
 
-// staleHeld are the held entries of the template for levels that are not owed.
-func (w Workload) staleHeld(levels []string) []string {
+// staleHeld are the held entries of the template for levels that the workload's annotation asked for before, and that are not owed now.
+func (w Workload) staleHeld(levels []string, before *Workload) []string {
+	if before == nil {
+		return nil
+	}
+	was, _ := policy.ParseAnnotations(policy.Source{}, map[string]string{v1alpha1.TrustLevelAnnotation: before.Annotations[v1alpha1.TrustLevelAnnotation]})
 	var stale []string
-	for key := range w.Template.NodeSelector {
-		level, ours := strings.CutPrefix(key, v1alpha1.HeldLabelPrefix)
-		if ours && !slices.Contains(levels, level) {
-			stale = append(stale, key)
+	for _, level := range was.Levels {
+		if hasKey(w.Template.NodeSelector, heldKey(level)) && !slices.Contains(levels, level) {
+			stale = append(stale, heldKey(level))
 		}
 	}
-	slices.Sort(stale)
 	return stale
 }
 
-// WorkloadVariables and WorkloadPatch are [ShapeWorkload] in CEL. They use the variable floor, see [FloorVariable].
-func WorkloadVariables(governed bool) []Variable {
+// MirrorVariables and MirrorPatch are the mirrors of [ShapeWorkload] in CEL. They need to know nothing of the namespace.
+func MirrorVariables() []Variable {
 	return []Variable{
-		FloorVariable(governed),
 		{"template", `request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template`},
 		{"path", `request.kind.kind == 'CronJob' ? '/spec/jobTemplate/spec/template' : '/spec/template'`},
 		{"own", `object.metadata.?annotations.orValue({})`},
@@ -152,24 +155,36 @@ func WorkloadVariables(governed bool) []Variable {
   && variables.mirrors[?'inherited.terroir.dev/' + n] != optional.of(variables.own['terroir.dev/' + n]))`},
 		{"drop", `variables.names.filter(n, !(('terroir.dev/' + n) in variables.own) && ('terroir.dev/' + n) in variables.was
   && ('inherited.terroir.dev/' + n) in variables.mirrors)`},
-		{"asked", `([variables.own[?'terroir.dev/trust-level'], variables.own[?'inherited.terroir.dev/trust-level'], variables.mirrors[?'terroir.dev/trust-level'],
-  'trust-level' in variables.drop || 'trust-level' in variables.set ? optional.none() : variables.mirrors[?'inherited.terroir.dev/trust-level']])
-  .filter(o, o.hasValue()).map(o, string(o.value()).split(',').map(l, l.trim())).filter(ls, ls.size() <= 8 && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`},
-		{"levels", `request.kind.kind != 'DaemonSet' ? [] :
-  (variables.floor.?trustLevels.orValue([]).map(l, string(l)) + variables.asked.map(l, string(l))).distinct().sort()`},
-		{"selector", `variables.template.spec.?nodeSelector.orValue({})`},
-		{"staleHeld", `request.kind.kind != 'DaemonSet' ? [] : variables.selector.map(k, k).filter(k, k.startsWith('held.terroir.node-restriction.kubernetes.io/')
-  && !variables.levels.exists(l, k == 'held.terroir.node-restriction.kubernetes.io/' + l)).map(k, string(k)).sort()`},
-		{"lackingHeld", `variables.levels.filter(l, variables.selector[?'held.terroir.node-restriction.kubernetes.io/' + l].orValue('') != 'true')`},
 	}
 }
 
-// WorkloadPatch is a CEL expression of type list of JSONPatch.
-const WorkloadPatch = `(variables.set.size() == 0 || has(variables.template.metadata) ? [] : [JSONPatch{op: 'add', path: variables.path + '/metadata', value: {}}])
+// MirrorPatch is a CEL expression of type list of JSONPatch.
+const MirrorPatch = `(variables.set.size() == 0 || has(variables.template.metadata) ? [] : [JSONPatch{op: 'add', path: variables.path + '/metadata', value: {}}])
   + (variables.set.size() == 0 || has(variables.template.metadata.annotations) ? [] : [JSONPatch{op: 'add', path: variables.path + '/metadata/annotations', value: {}}])
   + variables.set.map(n, JSONPatch{op: 'add', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n, value: variables.own['terroir.dev/' + n]})
-  + variables.drop.map(n, JSONPatch{op: 'remove', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n})
-  + variables.staleHeld.map(k, JSONPatch{op: 'remove', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey(k)})
+  + variables.drop.map(n, JSONPatch{op: 'remove', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n})`
+
+// DaemonSetVariables and DaemonSetPatch are the rest of [ShapeWorkload] in CEL. They use the variable floor, see [FloorVariable], and
+// come to the same whether the mirrors are written before or after.
+func DaemonSetVariables(governed bool) []Variable {
+	return append(append([]Variable{FloorVariable(governed)}, MirrorVariables()...), []Variable{
+		{"asked", `([variables.own[?'terroir.dev/trust-level'], variables.own[?'inherited.terroir.dev/trust-level'], variables.mirrors[?'terroir.dev/trust-level'],
+  'trust-level' in variables.drop || 'trust-level' in variables.set ? optional.none() : variables.mirrors[?'inherited.terroir.dev/trust-level']])` + celLevels},
+		{"askedBefore", `[variables.was[?'terroir.dev/trust-level']]` + celLevels},
+		{"levels", `(variables.floor.?trustLevels.orValue([]).map(l, string(l)) + variables.asked.map(l, string(l))).distinct().sort()`},
+		{"selector", `variables.template.spec.?nodeSelector.orValue({})`},
+		{"staleHeld", `variables.askedBefore.map(l, string(l)).distinct().filter(l, !(l in variables.levels) && ('held.terroir.node-restriction.kubernetes.io/' + l) in variables.selector)
+  .map(l, 'held.terroir.node-restriction.kubernetes.io/' + l).sort()`},
+		{"lackingHeld", `variables.levels.filter(l, variables.selector[?'held.terroir.node-restriction.kubernetes.io/' + l].orValue('') != 'true')`},
+	}...)
+}
+
+// celLevels reads, in CEL, the levels that a list of optional annotation values names. What does not parse names none.
+var celLevels = `.filter(o, o.hasValue() && string(o.value()).size() <= ` + strconv.Itoa(policy.MaxLength) + `).map(o, string(o.value()).split(',').map(l, l.trim()))
+  .filter(ls, ls.size() <= ` + strconv.Itoa(policy.MaxLevels) + ` && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`
+
+// DaemonSetPatch is a CEL expression of type list of JSONPatch.
+const DaemonSetPatch = `variables.staleHeld.map(k, JSONPatch{op: 'remove', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey(k)})
   + (variables.lackingHeld.size() == 0 || has(variables.template.spec.nodeSelector) ? [] : [JSONPatch{op: 'add', path: variables.path + '/spec/nodeSelector', value: {}}])
   + variables.lackingHeld.map(l, JSONPatch{op: 'add', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey('held.terroir.node-restriction.kubernetes.io/' + l), value: 'true'})`
 
@@ -196,7 +211,7 @@ func asked(annotations map[string]string) map[string]string {
 
 // JobValidations are [JudgeJob] in CEL.
 func JobValidations() []Validation {
-	const own = `.metadata.?annotations.orValue({}).map(k, k).filter(k, k.startsWith('terroir.dev/'))`
+	const own = `.metadata.?annotations.orValue({}).filter(k, k.startsWith('terroir.dev/'))`
 	return []Validation{{
 		`request.kind.kind != 'Job' || oldObject == null || (object` + own + `.size() == oldObject` + own + `.size()
   && object` + own + `.all(k, oldObject.metadata.?annotations.orValue({})[?k] == optional.of(object.metadata.annotations[k])))`,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/nearest"
@@ -17,6 +18,8 @@ const (
 	LevelPattern = `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`
 	// SitesPattern matches a number of sites: 1 to 64.
 	SitesPattern = `^([1-9]|[1-5][0-9]|6[0-4])$`
+	// MaxLength is how many characters the value of an annotation may have: as many as eight names of levels take.
+	MaxLength = 600
 	// MaxLevels is how many levels one annotation may name.
 	MaxLevels = 8
 )
@@ -88,6 +91,9 @@ func writable() []string {
 }
 
 func parseLevels(value string) ([]string, bool) {
+	if utf8.RuneCountInString(value) > MaxLength {
+		return nil, false
+	}
 	var levels []string
 	for part := range strings.SplitSeq(value, ",") {
 		level := strings.TrimSpace(part)

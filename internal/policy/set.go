@@ -93,7 +93,8 @@ func Selector(s *v1alpha1.NamespaceSelector) (labels.Selector, error) {
 	selector, err := metav1.LabelSelectorAsSelector(s.LabelSelector())
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("spec.namespaceSelector cannot be understood: %w", err)
+		// Kubernetes' own words come with regular expressions; the schema, which says which key it is, admits no such selector.
+		return nil, errors.New("spec.namespaceSelector cannot be understood: keys and values must be those of labels, and In and NotIn need values")
 	case selector.Empty():
 		return nil, errors.New("spec.namespaceSelector selects nothing: give at least one label")
 	default:

@@ -7,6 +7,9 @@ package snapshot
 import (
 	"sync/atomic"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/trust"
@@ -22,8 +25,16 @@ type Snapshot struct {
 	Policies *policy.Set
 	// Settings are those of TerroirConfig.
 	Settings placement.Settings
+	// Versions are the generations of all objects that were compiled. What a status says of an object is true only of that one.
+	Versions map[types.UID]int64
 	// Revoking are the names of nodes that are losing trust levels.
 	Revoking []string
+}
+
+// Knows reports whether the snapshot was compiled from an object as it is now.
+func (s *Snapshot) Knows(o metav1.Object) bool {
+	generation, known := s.Versions[o.GetUID()]
+	return known && generation == o.GetGeneration()
 }
 
 // Store holds the current snapshot. Its zero value holds none.

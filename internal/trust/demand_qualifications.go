@@ -168,12 +168,26 @@ func (in *inquiry) unqualified(o *offer) *miss {
 	return m
 }
 
-// against says what about one qualification is not as required, in the order of nearness.
+// against says what about one qualification is not as required. That it does not count comes first: what is not granted, or has
+// ended, is not called qualified, whatever else is not as required. It is then a little farther than one that counts.
 func (in *inquiry) against(q *qualification, p place) *miss {
+	void := q.against(in.now)
 	if q.flaw != "" {
-		return missed(QualificationInvalid, "qualification %s is not valid: %s", q.name, q.flaw)
+		return void
 	}
-	if _, accepted := shared(q.holds, in.levels); !accepted {
+	unsuited := in.unsuited(q, p)
+	if void == nil {
+		return unsuited
+	}
+	if unsuited != nil {
+		void.near = min(void.near, unsuited.near-1)
+	}
+	return void
+}
+
+// unsuited says what about a sound qualification is not as required, in the order of nearness, if it counts.
+func (in *inquiry) unsuited(q *qualification, p place) *miss {
+	if !share(q.holds, in.levels) {
 		return missed(WrongLevel, "%s has %s %s, not %s", q.offer, q.framework.name, both(q.levels), either(in.levels))
 	}
 	if len(in.models) > 0 && !slices.Contains(in.models, q.model) {
@@ -181,9 +195,6 @@ func (in *inquiry) against(q *qualification, p place) *miss {
 	}
 	if !q.covers(p) {
 		return missed(ServiceNotInScope, "%s is qualified for %s in %s, %s", q.offer, q.framework.name, q.scope, in.elsewhere(q, p))
-	}
-	if m := q.against(in.now); m != nil {
-		return m
 	}
 	return in.tooOld(q)
 }

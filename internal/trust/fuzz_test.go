@@ -66,6 +66,7 @@ func (r chance) spoil(v reflect.Value, rarely int) {
 				r.spoil(field, rarely)
 			}
 		}
+	default: // numbers and the like stay as they are
 	}
 }
 

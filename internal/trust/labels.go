@@ -10,9 +10,12 @@ import (
 const ownDomain = "terroir.node-restriction.kubernetes.io"
 
 // OwnLabel says whether a Node label key is one that only Terroir writes.
-func OwnLabel(key string) bool {
-	domain, _, hasDomain := strings.Cut(key, "/")
-	return hasDomain && (domain == ownDomain || strings.HasSuffix(domain, "."+ownDomain))
+func OwnLabel(key string) bool { return under(ownDomain, key) }
+
+// under says whether a label key has a domain, or a part of it.
+func under(domain, key string) bool {
+	of, _, hasDomain := strings.Cut(key, "/")
+	return hasDomain && (of == domain || strings.HasSuffix(of, "."+domain))
 }
 
 // Labels returns those of our Node labels that the node should carry; ours that it carries and that are not in it are to be
@@ -29,6 +32,7 @@ func (a Assessment) Labels(current map[string]string, stays func(level string) b
 		a.grant(want)
 	case Suspect:
 		a.keep(want, current)
+	default: // gains nothing, and keeps nothing but what a running pod needs
 	}
 	for key, value := range current {
 		if level, held := strings.CutPrefix(key, v1alpha1.HeldLabelPrefix); held && value == "true" && stays != nil && stays(level) {

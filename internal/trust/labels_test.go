@@ -74,6 +74,17 @@ func TestOwnLabel(t *testing.T) {
 	}
 }
 
+func TestOwnDomainsAreNoSignal(t *testing.T) {
+	for key, want := range map[string]bool{
+		v1alpha1.ZoneLabel: true, v1alpha1.HeldLabelPrefix + "x": true, v1alpha1.GovernedLabel: true, v1alpha1.InheritedTrustLevelAnnotation: true, "new.terroir.dev/x": true,
+		"grandterroir.dev/x": false, "grandterroir.example/rack": false, "terroir.example.org/rack": false, "example.org/terroir.dev": false, "terroir.dev": false, "rack": false, "": false,
+	} {
+		if got := isOwnLabel(key); got != want {
+			t.Errorf("isOwnLabel(%q) = %v", key, got)
+		}
+	}
+}
+
 // A suspect node's labels go round: what is written is read as the same suspicion a moment later.
 func TestSuspicionIsCountedFromItsFirstMoment(t *testing.T) {
 	c := Compile(world())

@@ -74,6 +74,9 @@ func (l *level) compileStaleEvidence(f *file, s *v1alpha1.TrustLevelSpec) {
 	case "", v1alpha1.StaleEvidenceWarn:
 	case v1alpha1.StaleEvidenceHold:
 		l.hold = true
+		if s.MaxEvidenceAge == nil {
+			f.reject("spec.maxEvidenceAge", Malformed, "staleEvidence: Hold needs maxEvidenceAge: without it no evidence is ever stale")
+		}
 	default:
 		f.reject("spec.staleEvidence", Malformed, "%q must be Warn or Hold", s.StaleEvidence)
 	}

@@ -29,7 +29,7 @@ func (c *Catalogue) contradiction(z *zone, n *NodeFacts) string {
 			continue
 		}
 		shown := kind.shown()
-		if _, own := shared(kind.own, shown); own {
+		if share(kind.own, shown) {
 			continue
 		}
 		if signal, owner, found := c.foreign(kind.known, p, shown); found {
@@ -73,8 +73,8 @@ type likeness struct {
 	fleeting bool
 }
 
-// lookalike asks whether nodes of another provider look the same as this one, which matches the zone; nil: none do. A zone that
-// lists the machine's UUID names this very machine.
+// lookalike asks whether nodes of another provider look the same as this one, which matches the zone; nil: none do. Of several
+// providers, the one that lists such nodes most specifically is told. A zone that lists the machine's UUID names this very machine.
 func (c *Catalogue) lookalike(z *zone, n *NodeFacts) *likeness {
 	if len(z.signals.uuids) > 0 {
 		return nil
@@ -84,7 +84,7 @@ func (c *Catalogue) lookalike(z *zone, n *NodeFacts) *likeness {
 		return undeclared(z, n, alike)
 	}
 	var found *likeness
-	for _, p := range alike {
+	for _, p := range bySpecificity(alike, n) {
 		if p == z.provider || c.toldApart(z, p, n) || z.sharesGround(p) || c.spokenFor(z, p, n) {
 			continue
 		}
@@ -95,6 +95,24 @@ func (c *Catalogue) lookalike(z *zone, n *NodeFacts) *likeness {
 		found.fleeting = found.fleeting && fleeting
 	}
 	return found
+}
+
+// bySpecificity puts the provider first whose prefix says most about the node; of equals, the first by name.
+func bySpecificity(alike []*provider, n *NodeFacts) []*provider {
+	out := slices.Clone(alike)
+	slices.SortStableFunc(out, func(a, b *provider) int { return cmp.Compare(b.specificity(n), a.specificity(n)) })
+	return out
+}
+
+// specificity is how long a beginning of the node's providerID the provider lists.
+func (p *provider) specificity(n *NodeFacts) int {
+	longest := 0
+	for _, prefix := range p.looks.prefixes {
+		if strings.HasPrefix(n.ProviderID, prefix) {
+			longest = max(longest, len(prefix))
+		}
+	}
+	return longest
 }
 
 // fitting returns the providers that list a beginning of the node's providerID, by name.
@@ -133,11 +151,10 @@ func elsewhere(p *provider, n *NodeFacts) bool {
 // p's nodes show, because a driver was rolled out everywhere, tells nothing.
 func (c *Catalogue) toldApart(z *zone, p *provider, n *NodeFacts) bool {
 	own := z.provider.looks
-	if _, theirs := shared(without(p.looks.drivers, own.drivers), n.CSIDrivers); theirs || n.carries(without(p.looks.keys, own.keys)) {
+	if share(without(p.looks.drivers, own.drivers), n.CSIDrivers) || n.carries(without(p.looks.keys, own.keys)) {
 		return false
 	}
-	_, ours := shared(tellingDrivers(z, p), n.CSIDrivers)
-	return ours || elsewhere(p, n) || n.carries(without(own.keys, p.looks.keys))
+	return share(tellingDrivers(z, p), n.CSIDrivers) || elsewhere(p, n) || n.carries(without(own.keys, p.looks.keys))
 }
 
 // tellingDrivers are the CSI drivers that only the nodes of the zone's provider register: those that the provider lists, and those that the zone
@@ -204,7 +221,7 @@ func divided(a, b *signals) bool {
 func missingTells(z *zone, p *provider, n *NodeFacts) []string {
 	var tells []string
 	drivers := tellingDrivers(z, p)
-	if _, shown := shared(drivers, n.CSIDrivers); !shown && len(drivers) > 0 {
+	if len(drivers) > 0 && !share(drivers, n.CSIDrivers) {
 		tells = append(tells, "a CSI driver such as "+drivers[0])
 	}
 	keys := without(z.provider.looks.keys, p.looks.keys)

@@ -54,7 +54,7 @@ const beside = -1
 var nearnesses = func() map[Reason]int {
 	order := make(map[Reason]int, len(farToNear))
 	for i, reason := range farToNear {
-		order[reason] = i
+		order[reason] = 2 * i // with room between
 	}
 	return order
 }()

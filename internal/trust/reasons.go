@@ -46,7 +46,7 @@ const (
 )
 
 // Reasons why a demand for a qualification fails, from the farthest to the nearest miss. Of all that stands against a demand
-// the nearest is told. Those that are about one Qualification are also reasons of its [Validity].
+// the nearest is told; of one Qualification first that it does not count, so that nothing is called qualified that is not. Those that are about one Qualification are also reasons of its [Validity].
 const (
 	// FrameworkUnknown: there is no Framework of that name.
 	FrameworkUnknown Reason = "FrameworkUnknown"

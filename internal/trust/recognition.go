@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/terroir-dev/terroir/api/v1alpha1"
@@ -27,13 +28,13 @@ type NodeFacts struct {
 type RecognitionState int
 
 const (
-	// Unknown: no Zone's signals are all there. The zero value.
+	// Unknown says that no Zone's signals are all there. The zero value.
 	Unknown RecognitionState = iota
-	// Ambiguous: it might stand in one place or another, or be somebody else's.
+	// Ambiguous says that it might stand in one place or another, or be somebody else's.
 	Ambiguous
-	// Suspect: it was recognised, and a signal is missing for a short time now. It keeps what it has.
+	// Suspect says that it was recognised, and a signal is missing for a short time now. It keeps what it has.
 	Suspect
-	// Recognised: it stands in exactly one Zone.
+	// Recognised says that it stands in exactly one Zone.
 	Recognised
 )
 
@@ -166,11 +167,13 @@ func (v *View) suspect(z *zone, n *NodeFacts, words string, then Recognition) Re
 	}
 }
 
-// whyNone says what the nearest zone lacks, or else what the node looks like.
+// whyNone says what the node lacks of the zone with the fewest signals missing or different, the first by name of equally near
+// ones; or else what the node looks like.
 func (v *View) whyNone(n *NodeFacts, near []*zone) string {
 	if len(near) > 0 {
-		_, words := v.catalogue.relation(near[0], n)
-		return fmt.Sprintf("it is not recognised as in zone %s: %s", near[0].name, words)
+		nearest := slices.MinFunc(near, func(a, b *zone) int { return a.signals.failing(n) - b.signals.failing(n) }) // the first of equals
+		_, words := v.catalogue.relation(nearest, n)
+		return fmt.Sprintf("it is not recognised as in zone %s: %s", nearest.name, words)
 	}
 	if alike := v.catalogue.fitting(n); len(alike) > 0 {
 		names := make([]string, len(alike))

@@ -140,6 +140,25 @@ func TestRecognition(t *testing.T) {
 			node: NodeFacts{Labels: map[string]string{zoneKey: "par-1"}}, tweak: func(o *Objects) { o.Zones[0].Name = strings.Repeat("z", 64) },
 			state: Unknown, reason: ZoneInvalid, says: "at most 63 characters",
 		},
+		"somebody else's label whose domain contains our name is a signal": {node: NodeFacts{Labels: map[string]string{"grandterroir.example/rack": "7"}}, tweak: addZone("rack-7", v1alpha1.ZoneSpec{
+			Country: "FR", Recognition: v1alpha1.ZoneRecognition{Labels: map[string]v1alpha1.LabelValue{"grandterroir.example/rack": "7"}},
+		}), state: Recognised, reason: OneZoneMatches, zone: "rack-7"},
+		"of several zones, the one that fails in the fewest signals is told": {node: driver(oks, "nfs.csi.k8s.io"), tweak: func(o *Objects) {
+			far := *o.zone("oks-a").DeepCopy()
+			far.Recognition.Labels = map[string]v1alpha1.LabelValue{zoneKey: "elsewhere", "rack": "7"}
+			addZone("a-far", far)(o)
+		}, state: Unknown, reason: NoZoneMatches, says: "it is not recognised as in zone oks-a: the CSI driver bsu.csi.outscale.com is not registered on it"},
+		"of zones that fail in as many signals, the first by name": {node: driver(oks), tweak: func(o *Objects) {
+			addZone("b-far", *o.zone("oks-a").DeepCopy())(o)
+			addZone("oks", *o.zone("oks-a").DeepCopy())(o)
+		}, state: Unknown, reason: NoZoneMatches, says: "it is not recognised as in zone b-far"},
+		"of several look-alikes, the one that lists such nodes most specifically": {node: twin, tweak: func(o *Objects) {
+			o.offer("numspot", 0).HostedOn = nil
+		}, state: Ambiguous, reason: LooksLikeAnother, says: "nodes of numspot look the same"},
+		"of look-alikes as specific, the first by name": {node: twin, tweak: func(o *Objects) {
+			o.offer("numspot", 0).HostedOn = nil
+			o.provider("aws").Recognition.ProviderIDPrefixes = []v1alpha1.ProviderIDPrefix{"aws:///", "aws:///eu-west-2a/"}
+		}, state: Ambiguous, reason: LooksLikeAnother, says: "nodes of aws look the same"},
 		"a zone without signals contains nothing": {node: NodeFacts{}, tweak: func(o *Objects) { o.zone("par-1").Recognition = v1alpha1.ZoneRecognition{} }, state: Unknown, reason: NoZoneMatches},
 		"a prefix without slash recognises nothing": {
 			node: NodeFacts{ProviderID: "scaleway://instance/fr-par-1/x"}, tweak: func(o *Objects) { o.zone("fr-par-1").Recognition = onPrefix("scaleway://instance/fr-par-1") },

@@ -155,6 +155,22 @@ func (c *Catalogue) matches(z *zone, n *NodeFacts) bool {
 	return !s.void && s.prefixFits(n.ProviderID) && s.labelsFit(n.Labels) && s.driversFit(n.CSIDrivers) && s.uuidFits(n.SystemUUID)
 }
 
+// failing counts the signals that the node does not show as wanted.
+func (s *signals) failing(n *NodeFacts) int {
+	failing := 0
+	for _, fits := range [...]bool{s.prefixFits(n.ProviderID), s.driversFit(n.CSIDrivers), s.uuidFits(n.SystemUUID)} {
+		if !fits {
+			failing++
+		}
+	}
+	for _, want := range s.labels {
+		if value, shown := n.Labels[want.key]; !shown || value != want.value {
+			failing++
+		}
+	}
+	return failing
+}
+
 func (s *signals) prefixFits(providerID string) bool {
 	return len(s.prefixes) == 0 || slices.ContainsFunc(s.prefixes, func(p string) bool { return strings.HasPrefix(providerID, p) })
 }
@@ -169,8 +185,7 @@ func (s *signals) labelsFit(labels map[string]string) bool {
 }
 
 func (s *signals) driversFit(drivers []string) bool {
-	_, found := shared(s.drivers, drivers)
-	return found || len(s.drivers) == 0
+	return len(s.drivers) == 0 || share(s.drivers, drivers)
 }
 
 func (s *signals) uuidFits(uuid string) bool {

@@ -9,11 +9,11 @@ import (
 type Worth int
 
 const (
-	// None: the level does not hold. The zero value.
+	// None says that the level does not hold. The zero value.
 	None Worth = iota
-	// Held: pods that run there may stay, no new ones may come.
+	// Held says that pods that run there may stay, no new ones may come.
 	Held
-	// Open: new pods may come.
+	// Open says that new pods may come.
 	Open
 )
 
@@ -156,7 +156,8 @@ func satisfied(s *Standing) string {
 func (c *Catalogue) end(z *zone, l *level, ahead []time.Time) time.Time {
 	for _, t := range ahead {
 		var j judgement
-		if j.askQualifications(c, z, l, t); j.worth(l) != Open {
+		j.askQualifications(c, z, l, t)
+		if j.worth(l) != Open {
 			return t
 		}
 	}

@@ -254,10 +254,28 @@ func TestQualifications(t *testing.T) {
 		"the service model wanted":                 {zone: "outscale-a", level: of(snc(models("IaaS", "CaaS"))), by: "outscale-iaas"},
 		"another service model":                    {zone: "outscale-a", level: of(snc(models("CaaS"))), reason: WrongServiceModel, says: "outscale/iaas is qualified for secnumcloud-3.2 as IaaS, not as CaaS"},
 		"the zone's region is in scope":            {zone: "outscale-a", level: of(snc()), tweak: scoped("eu-west-2"), by: "outscale-iaas"},
-		"the zone's region is not in scope":        {zone: "outscale-a", level: of(snc()), tweak: scoped("cloudgouv-eu-west-1"), reason: ServiceNotInScope, says: "in cloudgouv-eu-west-1, not in eu-west-2"},
-		"the zone does not say its region":         {zone: "outscale-a", level: of(snc()), tweak: func(o *Objects) { scoped("eu-west-2")(o); o.zone("outscale-a").Region = "" }, reason: ServiceNotInScope, says: "the zone does not say its region: set spec.region"},
-		"the zone's site is in scope":              {zone: "outscale-a", level: of(snc()), tweak: sited("paris-1"), by: "outscale-iaas"},
-		"the zone's site is not in scope":          {zone: "outscale-a", level: of(snc()), tweak: sited("paris-9"), reason: ServiceNotInScope, says: "in paris-9, not at site paris-1"},
+		"announced, at another level, is not called qualified": {zone: "outscale-a", level: ensAt("basica", "media").level, tweak: func(o *Objects) {
+			ensAt("basica", "media").tweak(o)
+			o.Qualifications[len(o.Qualifications)-1].Spec.State = v1alpha1.QualificationAnnounced
+		}, reason: QualificationNotGranted, says: "outscale/iaas is announced for ens, not granted"},
+		"one that counts elsewhere is nearer than one that is announced elsewhere": {zone: "outscale-a", level: of(snc()), tweak: func(o *Objects) {
+			announced := granted("a-first-by-name", "secnumcloud-3.2", "qualified", "outscale", "iaas")
+			announced.Spec.State = v1alpha1.QualificationAnnounced
+			o.Qualifications = append(o.Qualifications, announced)
+			for i := range o.Qualifications {
+				o.Qualifications[i].Spec.Subject.Everywhere, o.Qualifications[i].Spec.Subject.Regions = false, []v1alpha1.Term{"cloudgouv-eu-west-1"}
+			}
+		}, reason: ServiceNotInScope, says: "not in eu-west-2"},
+		"one that is announced for here is nearer than one that counts elsewhere": {zone: "outscale-a", level: of(snc()), tweak: func(o *Objects) {
+			scoped("cloudgouv-eu-west-1")(o)
+			announced := granted("z-last-by-name", "secnumcloud-3.2", "qualified", "outscale", "iaas")
+			announced.Spec.State = v1alpha1.QualificationAnnounced
+			o.Qualifications = append(o.Qualifications, announced)
+		}, reason: QualificationNotGranted},
+		"the zone's region is not in scope": {zone: "outscale-a", level: of(snc()), tweak: scoped("cloudgouv-eu-west-1"), reason: ServiceNotInScope, says: "in cloudgouv-eu-west-1, not in eu-west-2"},
+		"the zone does not say its region":  {zone: "outscale-a", level: of(snc()), tweak: func(o *Objects) { scoped("eu-west-2")(o); o.zone("outscale-a").Region = "" }, reason: ServiceNotInScope, says: "the zone does not say its region: set spec.region"},
+		"the zone's site is in scope":       {zone: "outscale-a", level: of(snc()), tweak: sited("paris-1"), by: "outscale-iaas"},
+		"the zone's site is not in scope":   {zone: "outscale-a", level: of(snc()), tweak: sited("paris-9"), reason: ServiceNotInScope, says: "in paris-9, not at site paris-1"},
 		"region fits and site does not": {zone: "outscale-a", level: of(snc()), tweak: func(o *Objects) {
 			scoped("eu-west-2")(o)
 			o.qualification("outscale-iaas").Subject.Sites = []v1alpha1.SiteName{"paris-9"}

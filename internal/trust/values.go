@@ -46,14 +46,9 @@ func sorted[T ~string](list []T) []string {
 	return slices.Compact(out)
 }
 
-// shared returns the first word that is in both lists.
-func shared(a, b []string) (string, bool) {
-	for _, word := range a {
-		if slices.Contains(b, word) {
-			return word, true
-		}
-	}
-	return "", false
+// share says whether two lists have a word in common.
+func share(a, b []string) bool {
+	return slices.ContainsFunc(a, func(word string) bool { return slices.Contains(b, word) })
 }
 
 func knownServiceModel(m v1alpha1.ServiceModel) bool {

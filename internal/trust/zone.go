@@ -1,8 +1,6 @@
 package trust
 
 import (
-	"strings"
-
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/terroir-dev/terroir/api/v1alpha1"
@@ -93,5 +91,8 @@ type place struct{ region, site string }
 
 func (z *zone) place() place { return place{z.region, z.site} }
 
-// isOwnLabel says whether a label key is one that Terroir writes and that therefore proves nothing.
-func isOwnLabel(key string) bool { return strings.Contains(key, "terroir.") }
+// isOwnLabel says whether a label key is under one of Terroir's domains: what Terroir writes proves nothing. Others may have domains
+// that only contain the same letters.
+func isOwnLabel(key string) bool {
+	return OwnLabel(key) || under("terroir.dev", key)
+}

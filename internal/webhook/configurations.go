@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/fence"
+	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 )
 
@@ -65,23 +66,16 @@ type (
 	rules     = []admissionregistrationv1.RuleWithOperations
 )
 
-// Conditions under which the API server calls at all. The first three are the fence's own, and a test holds them equal.
-const keysOf = `.map(k, k).exists(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
-
 func notMirror() condition {
-	return condition{Name: "not-a-mirror-pod", Expression: `!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
-  && object.spec.?nodeName.orValue('') != '' && request.userInfo.username == 'system:node:' + object.spec.nodeName)`}
+	return condition{Name: "not-a-mirror-pod", Expression: placement.ConditionNotMirror}
 }
 
 func annotated() condition {
-	return condition{Name: "annotated", Expression: `object.metadata.?annotations.orValue({})` + keysOf}
+	return condition{Name: "annotated", Expression: placement.ConditionAnnotated}
 }
 
 func workloadConcerned() condition {
-	return condition{Name: "concerned", Expression: `object.metadata.?annotations.orValue({})` + keysOf + `
-  || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + keysOf + `)
-  || (request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})` + keysOf + `
-  || (request.kind.kind == 'DaemonSet' && object.spec.template.spec.?nodeSelector.orValue({}).map(k, k).exists(k, k.startsWith('held.terroir.node-restriction.kubernetes.io/')))`}
+	return condition{Name: "concerned", Expression: placement.ConditionWorkload}
 }
 
 // not turns a condition round, so that of two hooks at the same path only one is called.

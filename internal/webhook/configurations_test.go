@@ -19,9 +19,6 @@ import (
 	"k8s.io/apiserver/pkg/cel/environment"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
-
-	"github.com/terroir-dev/terroir/internal/fence"
-	"github.com/terroir-dev/terroir/internal/placement"
 )
 
 func TestConfigurations(t *testing.T) {
@@ -42,28 +39,6 @@ func TestConfigurations(t *testing.T) {
 		}
 	}
 	n.compare(t, "configurations")
-}
-
-// The conditions are the fence's: whoever is judged there is shaped here, and nobody else is asked about.
-func TestConditionsAreThoseOfTheFence(t *testing.T) {
-	expressions := map[string]string{}
-	for _, o := range fence.Objects(fence.Options{Settings: placement.DefaultSettings(), Mutating: true}) {
-		p, isMutating := o.(*admissionregistrationv1.MutatingAdmissionPolicy)
-		if !isMutating {
-			continue
-		}
-		for _, c := range p.Spec.MatchConditions {
-			expressions[p.Name+" "+c.Name] = c.Expression
-		}
-	}
-	for name, c := range map[string]condition{
-		fence.Pods + " not-a-mirror-pod": notMirror(), fence.AnnotatedNamespaces + " annotated": annotated(),
-		fence.AnnotatedWorkloads + " concerned": workloadConcerned(),
-	} {
-		if diff := cmp.Diff(expressions[name], c.Expression); diff != "" {
-			t.Errorf("%s (-fence +webhook):\n%s", name, diff)
-		}
-	}
 }
 
 // called are the mutating hooks that the API server would call.
@@ -184,7 +159,7 @@ func TestWhoIsCalled(t *testing.T) {
 		{"an annotated workload", free, "u", annotated, nil, []string{"annotated-workloads.terroir.dev"}},
 		{"a workload that loses its annotation", free, "u", plain, annotated, []string{"annotated-workloads.terroir.dev"}},
 		{"an annotated template", free, "u", nightly, nil, []string{"annotated-workloads.terroir.dev"}},
-		{"a DaemonSet with our nodeSelector", free, "u", stale, nil, []string{"annotated-workloads.terroir.dev"}},
+		{"a DaemonSet that asks for a level by itself calls nobody", free, "u", stale, nil, nil},
 		{"a warned workload", warned, "u", plain, nil, []string{"warned-workloads.terroir.dev"}},
 		{"a warned and annotated workload calls once", warned, "u", annotated, nil, []string{"annotated-workloads.terroir.dev"}},
 		{"a ReplicaSet", governed, "u", &appsv1.ReplicaSet{}, nil, nil},

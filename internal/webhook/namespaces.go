@@ -40,7 +40,7 @@ func (h *Handlers) namespaces(_ context.Context, r *request[namespace]) answer {
 	}
 	source := policy.Source{Kind: "Namespace", Name: cmp.Or(is.Name, is.GenerateName)}
 	if asked := current.Policies.AddAnnotations(policy.Obligation{}, source, is.Annotations); len(asked.Problems) > 0 {
-		return refuse("namespace %s is refused: %s", source.Name, sentences(asked.Problems))
+		return refuse("namespace %s is refused: %s", source.Name, sentences(asked.Problems)).unless(len(asked.Missing) > 0)
 	}
 	if current.Policies.Exempt(is.Name) {
 		return admit(nil, fmt.Sprintf("namespace %s is exempt from Terroir: its annotations have no effect", is.Name))

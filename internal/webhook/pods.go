@@ -32,7 +32,7 @@ func (l *law) pod(pod *placement.Pod, now time.Time) answer {
 	owed := pod.Owed(l.Policies, l.owed, source)
 	c := placement.Case{Pod: pod, Owed: owed, Settings: l.Settings}
 	if verdict := placement.JudgeShaped(c); !verdict.Allowed() {
-		return refuse("pod %s/%s is refused: %s", source.Namespace, source.Name, verdict.Message())
+		return refuse("pod %s/%s is refused: %s", source.Namespace, source.Name, verdict.Message()).unless(len(owed.Missing) > 0)
 	}
 	warnings := l.missing(owed.Levels, now, "so the pod will wait")
 	return admit(placement.Shape(c), append(warnings, l.podWarnings(c, now)...)...)

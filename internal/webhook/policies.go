@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,9 @@ func (h *Handlers) policies(_ context.Context, r *request[policyObject]) answer 
 	if len(warnings) == 0 {
 		warnings = h.tooFewSites(current, r.Object.Spec.PlacementDemand, now)
 	}
-	return admit(nil, append(warnings, h.violations(set)...)...)
+	return admit(nil, append(warnings, h.violations(set)...)...).unless(slices.ContainsFunc(set.ProblemsOf(source), func(p policy.Problem) bool {
+		return p.Reason == policy.TrustLevelNotFound
+	}))
 }
 
 // compiledAlone is the set that holds only the policy that is being written.

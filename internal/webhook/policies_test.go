@@ -35,6 +35,7 @@ func policyCases() []policyCase {
 		{"more sites than qualify", "PlacementPolicy", `{metadata: {name: p, namespace: hr}, spec: {trustLevels: [secnumcloud, in-france], spread: {minSites: 3, maxSkew: 2}, enforcement: Enforce}}`, "", nil},
 		{"no zone satisfies it", "ClusterPlacementPolicy", `{metadata: {name: p}, spec: {namespaceSelector: {matchLabels: {a: b}}, trustLevels: [in-germany], spread: {minSites: 1}, enforcement: Enforce}}`, "", nil},
 		{"a selector that selects nothing", "ClusterPlacementPolicy", `{metadata: {name: p}, spec: {trustLevels: [secnumcloud], enforcement: Enforce}}`, "", nil},
+		{"a selector that nobody can understand", "ClusterPlacementPolicy", `{metadata: {name: p}, spec: {namespaceSelector: {matchExpressions: [{key: a b, operator: Exists}]}, trustLevels: [secnumcloud], enforcement: Enforce}}`, "", nil},
 		{"only metadata change", "ClusterPlacementPolicy", fine, fine, nil},
 		{"there is no snapshot yet", "ClusterPlacementPolicy", fine, "", func(w *world) { w.empty = true }},
 		{"an object that is none", "ClusterPlacementPolicy", `{spec: {trustLevels: 5}}`, "", nil},

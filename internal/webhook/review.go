@@ -99,6 +99,8 @@ type answer struct {
 	allowed bool
 	// undecided: it is denied because nobody could tell.
 	undecided bool
+	// stale: it rests on something not being there that may just have been created. A newer snapshot may say otherwise.
+	stale bool
 	// message says why it is denied.
 	message  string
 	patches  []placement.Patch
@@ -116,6 +118,12 @@ func refuse(format string, args ...any) answer { return answer{message: fmt.Spri
 // undecided denies because it cannot be told whether what was asked is right. Asking again may help.
 func undecided(format string, args ...any) answer {
 	return answer{undecided: true, message: fmt.Sprintf(format, args...)}
+}
+
+// unless marks an answer that a newer snapshot may change: it names a level that this one does not have.
+func (a answer) unless(missing bool) answer {
+	a.stale = missing
+	return a
 }
 
 func (a answer) outcome() outcome {

@@ -162,7 +162,7 @@ func (l *law) workload(r *request[workload], c change, nodes func() []*corev1.No
 	e.ground = placement.Ground{Nodes: nodes(), Nearest: e.nearest}
 	denials, warnings := e.judge(owed)
 	if len(denials) > 0 {
-		return refuse("%s is refused: %s", e.name(), strings.Join(denials, "; "))
+		return refuse("%s is refused: %s", e.name(), strings.Join(denials, "; ")).unless(len(owed.Missing) > 0)
 	}
 	return admit(patches, append(warnings, e.warnings(owed)...)...)
 }

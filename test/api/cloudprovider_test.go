@@ -63,9 +63,20 @@ func providerRecognition(path string) cases {
 		term(path+".regions[0]"),
 		setOf(path+".labelKeys", 16),
 		labelKey(path+".labelKeys[0]"),
-		wrong(path+".labelKeys[0]", "must not be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry",
-			"terroir.node-restriction.kubernetes.io/zone", "held.terroir.node-restriction.kubernetes.io/secnumcloud"),
+		foreignLabels(path+".labelKeys"),
 	)
+}
+
+// foreignLabels are keys of labels that others write.
+func foreignLabels(path string) cases {
+	found := cases{}
+	for _, key := range ourLabels {
+		found["the label key "+key] = refusal{
+			set(path+"[0]", key), path,
+			"none may be one of Terroir's own labels, which Terroir writes on the nodes of every provider: name a label that only this provider's nodes carry",
+		}
+	}
+	return found
 }
 
 func offer(path string) cases {

@@ -37,9 +37,9 @@ func (o Options) sizes() sizes {
 		}
 	}
 	return sizes{
-		rounds: 4, benchtime: "150ms", calibration: 12 * time.Second, latency: 70 * time.Second, without: 15 * time.Second,
-		window: 1500 * time.Millisecond, windows: 3, nodes: 1000, lost: 300, governed: 300, pods: 10000, podsWithin: 100 * time.Second,
-		idle: 20 * time.Second, losses: 5,
+		rounds: 4, benchtime: "150ms", calibration: 10 * time.Second, latency: 60 * time.Second, without: 12 * time.Second,
+		window: 1500 * time.Millisecond, windows: 3, nodes: 1000, lost: 300, governed: 300, pods: 10000, podsWithin: 80 * time.Second,
+		idle: 20 * time.Second, losses: 3,
 	}
 }
 
@@ -62,7 +62,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	figures.short, figures.took = o.Short, time.Since(b.begun)
-	return print(o.Out, figures)
+	return figures.print(o.Out)
 }
 
 func (b *bench) measure(ctx context.Context) (f figures, err error) {

@@ -37,7 +37,7 @@ func rows() []string {
 		toNothing, toValidated, toMutated, toNothingful, toShaped, toComplying, toFree, toFenced, "… in Terroir's before it comes",
 		floodNothing + ", 1 at", floodNothing + ", 8 at", floodShaped + ", 1 at", floodShaped + ", 8 at", floodComplying + ", 1 at", floodComplying + ", 8 at",
 		"no node, hardly a pod", "60 nodes ", "60 nodes, 120 pods, 20 of them governed",
-		"while 60 nodes joined", "while 20 governed pods were placed", "while nothing happened", "time number 1",
+		"while 60 nodes joined", "while 20 governed pods were placed", "while for 2s only heartbeats came", "time number 1", "by hand: a label", "Terroir: ungoverned, alone",
 	}
 	for _, r := range inProcessRows {
 		all = append(all, r.what)

@@ -8,15 +8,18 @@ type figures struct {
 	took  time.Duration
 
 	inProcess map[string]benchmark
-	// before are creations in both clusters while they were alike, latency under everything in turn, without with the operator stopped.
-	before, latency, without map[string]latencies
-	// freeCalls are the webhook calls for a hundred pods that owe nothing.
-	freeCalls   int
+	// before are creations in both clusters while they were alike, alone the same with Terroir in one of them, latency under everything
+	// in turn, without with the operator stopped.
+	before, alone, latency, without map[string]latencies
+	// asked is what Terroir is asked about pods, by what is done to them.
+	asked       map[string]asked
 	reviewBytes int
 	floods      []flooded
 	scale       scale
 	losses      []loss
-	lostNodes   int // each time
+	// lostNodes are the nodes of each loss, byHand how long it takes to write a label on all of them.
+	lostNodes int
+	byHand    time.Duration
 }
 
 // added is what is done to a pod costs beyond nothing, in the middle.

@@ -106,7 +106,7 @@ func (l *lab) recordReview(ctx context.Context, p *corev1.Pod) ([]byte, error) {
 	if _, err := c.must(ctx); err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+l.nothing.address+"/last", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+l.nothing.address+"/last", http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("making a request: %w", err)
 	}
@@ -147,14 +147,10 @@ func (s *site) endpoint(ctx context.Context) (endpoint, error) {
 
 // flood asks over several connections at once, and adds what it saw to a sum.
 func (s stream) flood(ctx context.Context, connections int, during time.Duration, sum *flooded) error {
-	all := make([]*conversation, connections)
-	for i := range all {
-		c, err := s.dial(ctx)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		all[i] = c
+	all, hangUp, err := s.dialAll(ctx, connections)
+	defer hangUp()
+	if err != nil {
+		return err
 	}
 	used, err := s.process.cpu()
 	if err != nil {
@@ -177,6 +173,23 @@ func (s stream) flood(ctx context.Context, connections int, during time.Duration
 		sum.latencies = append(sum.latencies, c.taken...)
 	}
 	return err
+}
+
+// dialAll connects several times. hangUp ends what was begun, also after an error.
+func (s stream) dialAll(ctx context.Context, connections int) (all []*conversation, hangUp func(), err error) {
+	hangUp = func() {
+		for _, c := range all {
+			_ = c.Close() // it has said all
+		}
+	}
+	for range connections {
+		c, err := s.dial(ctx)
+		if err != nil {
+			return all, hangUp, err
+		}
+		all = append(all, c)
+	}
+	return all, hangUp, nil
 }
 
 // conversation is one connection of a client that costs little, since it runs on the same cores: the request is written as it

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -112,6 +113,10 @@ func (b *bench) compare(ctx context.Context, l *lab, f *figures) (err error) {
 	if err != nil {
 		return err
 	}
+	b.say("creating pods that owe nothing")
+	if f.alone, err = l.inTurn(ctx, b.calibration, subjectOf{toNothing, l.bare, nothing, pod()}, subjectOf{toFree, l.terroir, free, pod()}); err != nil {
+		return err
+	}
 	b.say("creating pods under everything in turn, for %s", b.latency)
 	f.latency, err = l.inTurn(ctx, b.latency,
 		subjectOf{toNothing, l.bare, nothing, pod()},
@@ -124,8 +129,13 @@ func (b *bench) compare(ctx context.Context, l *lab, f *figures) (err error) {
 	if err != nil {
 		return err
 	}
-	f.freeCalls, err = l.webhookCalls(ctx, subjectOf{toFree, l.terroir, free, pod()})
-	return err
+	f.asked = map[string]asked{}
+	for _, of := range []subjectOf{{toShaped, l.terroir, governed, pod()}, {toComplying, l.terroir, governed, shaped}, {toFree, l.terroir, free, pod()}} {
+		if f.asked[of.name], err = of.countAsked(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withoutOperator is what is left while the operator is away.
@@ -157,34 +167,44 @@ func (l *lab) inTurn(ctx context.Context, during time.Duration, of ...subjectOf)
 	return inTurn(ctx, during, all)
 }
 
-// webhookCalls counts how often the API server calls a webhook for a hundred creations.
-func (l *lab) webhookCalls(ctx context.Context, of subjectOf) (int, error) {
+// asked is how often the API server turned to Terroir about a hundred pods: to its webhook, and to policies that shape.
+type asked struct{ webhook, shaping int }
+
+// countAsked creates a hundred pods.
+func (of subjectOf) countAsked(ctx context.Context) (asked, error) {
 	c, err := of.site.creationOf(of.namespace, of.pod)
 	if err != nil {
-		return 0, err
+		return asked{}, err
 	}
-	before, err := of.site.calls(ctx)
+	before, err := of.site.asked(ctx)
 	if err != nil {
-		return 0, err
+		return asked{}, err
 	}
 	for range 100 {
 		if _, err := c.must(ctx); err != nil {
-			return 0, err
+			return asked{}, err
 		}
 	}
-	after, err := of.site.calls(ctx)
-	return after - before, err
+	after, err := of.site.asked(ctx)
+	return asked{webhook: after.webhook - before.webhook, shaping: after.shaping - before.shaping}, err
 }
 
-// calls is how many webhook calls the API server says it has made about pods that were being created.
-func (s *site) calls(ctx context.Context) (int, error) {
+// asked is what the API server has counted so far.
+func (s *site) asked(ctx context.Context) (asked, error) {
 	metrics, err := s.metrics(ctx)
 	if err != nil {
-		return 0, err
+		return asked{}, err
 	}
+	webhook, errWebhook := sumOf(metrics, "apiserver_admission_webhook_request_total", "pods.terroir.dev")
+	shaping, errShaping := sumOf(metrics, "apiserver_mutating_admission_policy_check_total", "pods")
+	return asked{webhook: webhook, shaping: shaping}, errors.Join(errWebhook, errShaping)
+}
+
+// sumOf adds up a metric, as far as its labels contain a word.
+func sumOf(metrics, name, word string) (int, error) {
 	sum := 0
 	for row := range strings.Lines(metrics) {
-		if !strings.HasPrefix(row, "apiserver_admission_webhook_request_total{") || !strings.Contains(row, "pods.terroir.dev") {
+		if !strings.HasPrefix(row, name+"{") || !strings.Contains(row, word) {
 			continue
 		}
 		value := strings.TrimSpace(row[strings.LastIndexByte(row, ' ')+1:])

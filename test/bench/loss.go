@@ -21,11 +21,11 @@ import (
 
 // loss is what follows when a qualification is suspended. Times count from the moment at which the API server has said that it is.
 type loss struct {
+	// edit is how long the API server took to say so.
+	edit time.Duration
 	// refused is when the first binding to a node that lost its level was refused; bound when the last one was sent that was not; zero
 	// if none was.
 	refused, bound time.Duration
-	// tried are the bindings tried from then on until the last label was gone.
-	tried int
 	// first and last are when the first and the last node was no longer open.
 	first, last time.Duration
 }
@@ -43,6 +43,9 @@ func (b *bench) lose(ctx context.Context, l *lab, f *figures) error {
 		return err
 	}
 	f.lostNodes = b.lost
+	if f.byHand, err = b.labelByHand(ctx, l.terroir); err != nil {
+		return err
+	}
 	b.say("a qualification under %d nodes is suspended, %d times", b.lost, b.losses)
 	for range b.losses {
 		if err := l.bindable(ctx, tries[0]); err != nil {
@@ -53,7 +56,7 @@ func (b *bench) lose(ctx context.Context, l *lab, f *figures) error {
 			return err
 		}
 		f.losses = append(f.losses, this)
-		if _, err := l.terroir.qualify(ctx, v1alpha1.QualificationGranted); err != nil {
+		if _, _, err := l.terroir.qualify(ctx, v1alpha1.QualificationGranted); err != nil {
 			return err
 		}
 		err = eventually(ctx, "the nodes to be open again", func(ctx context.Context) error { return l.terroir.opened(ctx, "bench-lost", b.lost) })
@@ -95,14 +98,28 @@ func (l *lab) bindable(ctx context.Context, try creation) error {
 	})
 }
 
-// qualify sets the state of the qualification that is lost, and tells when the API server had said yes.
-func (s *site) qualify(ctx context.Context, state v1alpha1.QualificationState) (time.Time, error) {
+// labelByHand writes a label on the nodes that will lose their level: what anybody's writing costs here at this moment.
+func (b *bench) labelByHand(ctx context.Context, s *site) (time.Duration, error) {
+	begun := time.Now()
+	err := inParallelly(b.lost, func(i int) error {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName(i)}}
+		if err := s.client.Patch(ctx, n, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"bench/by-hand":"true"}}}`))); err != nil {
+			return fmt.Errorf("labelling a node by hand: %w", err)
+		}
+		return nil
+	})
+	return time.Since(begun), err
+}
+
+// qualify sets the state of the qualification that is lost, and tells when the API server had said yes and how long it took.
+func (s *site) qualify(ctx context.Context, state v1alpha1.QualificationState) (at time.Time, took time.Duration, err error) {
+	begun := time.Now()
 	q := &v1alpha1.Qualification{ObjectMeta: metav1.ObjectMeta{Name: "bench-lost"}}
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"state":%q}}`, state))
 	if err := s.client.Patch(ctx, q, patch); err != nil {
-		return time.Time{}, fmt.Errorf("making a qualification %s: %w", state, err)
+		return time.Time{}, 0, fmt.Errorf("making a qualification %s: %w", state, err)
 	}
-	return time.Now(), nil
+	return time.Now(), time.Since(begun), nil
 }
 
 // loseOnce suspends the qualification while it goes on trying to bind and watches the labels go.
@@ -121,7 +138,7 @@ func (b *bench) loseOnce(ctx context.Context, s *site, tries []creation) (loss, 
 	if err := pause(ctx, 300*time.Millisecond); err != nil {
 		return loss{}, err
 	}
-	suspended, err := s.qualify(ctx, v1alpha1.QualificationSuspended)
+	suspended, edit, err := s.qualify(ctx, v1alpha1.QualificationSuspended)
 	if err != nil {
 		return loss{}, err
 	}
@@ -134,7 +151,9 @@ func (b *bench) loseOnce(ctx context.Context, s *site, tries []creation) (loss, 
 	if trying != nil {
 		return loss{}, trying
 	}
-	return lossOf(suspended, gone, tried)
+	l, err := lossOf(suspended, gone, tried)
+	l.edit = edit
+	return l, err
 }
 
 func (s *site) watchOpen(ctx context.Context) (watch.Interface, error) {
@@ -182,9 +201,10 @@ func tryAll(ctx context.Context, tries []creation) ([]attempt, error) {
 	for i := 0; ; i++ {
 		sent := time.Now()
 		status, answer, err := tries[i%len(tries)].send(ctx)
+		if ctx.Err() != nil {
+			return tried, nil //nolint:nilerr // told to stop, in the middle of a try
+		}
 		switch {
-		case ctx.Err() != nil:
-			return tried, nil
 		case err != nil:
 			return nil, err
 		case status != http.StatusCreated && status != http.StatusForbidden && status != http.StatusUnprocessableEntity && status != http.StatusServiceUnavailable:
@@ -205,7 +225,6 @@ func lossOf(suspended time.Time, gone []time.Time, tried []attempt) (loss, error
 		if a.answered.Before(suspended) {
 			continue
 		}
-		l.tried++
 		if a.bound && a.sent.After(suspended) {
 			l.bound = a.sent.Sub(suspended)
 		}

@@ -20,10 +20,12 @@ const (
 // table is what is printed, row by row.
 type table struct{ strings.Builder }
 
-func print(out io.Writer, f figures) error {
+// print prints the table.
+func (f *figures) print(out io.Writer) error {
 	var t table
 	t.inProcess(f)
 	t.latency(f)
+	t.asked(f)
 	t.floods(f)
 	t.scale(f.scale)
 	t.losses(f)
@@ -56,7 +58,7 @@ func right(s string, width int) string {
 	return strings.Repeat(" ", max(width-utf8.RuneCountInString(s), 1)) + s
 }
 
-func (t *table) inProcess(f figures) {
+func (t *table) inProcess(f *figures) {
 	t.head("In process, best of rounds", "time", "ratio", "allocations", "memory")
 	for _, r := range inProcessRows {
 		b := f.inProcess[r.name]
@@ -64,13 +66,15 @@ func (t *table) inProcess(f figures) {
 	}
 }
 
-func (t *table) latency(f figures) {
+func (t *table) latency(f *figures) {
 	t.head(fmt.Sprintf("Creating a pod, dry run, HTTP/1.1, %d each in turn", len(f.latency[toNothing])), "p50", "p99", "added p50", "added p99", "added, × MAP")
 	t.creation(f.before, toNothing, "nothing installed, in either cluster")
 	t.creation(f.before, toFuture, "… in Terroir's before it comes: the noise")
 	for _, name := range []string{toNothing, toValidated, toMutated, toNothingful, toShaped, toComplying, toFree} {
 		t.creation(f.latency, name, name)
 	}
+	t.creation(f.alone, toNothing, "nothing installed, with ungoverned alone")
+	t.creation(f.alone, toFree, "Terroir: ungoverned, alone with that")
 	for _, name := range []string{toNothing, toMutated, toFenced} {
 		t.creation(f.without, name, map[string]string{toNothing: "nothing installed, again", toMutated: "MutatingAdmissionPolicy, again"}[name])
 	}
@@ -84,7 +88,14 @@ func (t *table) creation(of map[string]latencies, name, words string) {
 	t.row(words, short(l.p50()), short(l.p99()), short(l.p50()-base.p50()), short(l.p99()-base.p99()), times(ratio(added(of, name), added(of, toMutated))))
 }
 
-func (t *table) floods(f figures) {
+func (t *table) asked(f *figures) {
+	t.head("What Terroir is asked about 100 pods", "webhook calls", "shaping runs")
+	for _, name := range []string{toShaped, toComplying, toFree} {
+		t.row(name, fmt.Sprint(f.asked[name].webhook), fmt.Sprint(f.asked[name].shaping))
+	}
+}
+
+func (t *table) floods(f *figures) {
 	t.head(fmt.Sprintf("Reviews of %d bytes over loopback HTTPS, HTTP/1.1", f.reviewBytes), "reviews/s", "p50", "p99", "CPU each", "CPU ratio")
 	for _, each := range f.floods {
 		base := f.floodOf(floodNothing, each.connections)
@@ -101,7 +112,7 @@ func (t *table) scale(s scale) {
 	t.head("Requests to write, from the API server's audit log", "leases", "others", "others each")
 	t.written(fmt.Sprintf("while %d nodes joined", s.nodes), s.joining, s.nodes)
 	t.written(fmt.Sprintf("while %d governed pods were placed", s.governed), s.placing, s.governed)
-	t.written(fmt.Sprintf("while nothing happened for %s", s.idle), s.idling, 0)
+	t.written(fmt.Sprintf("while for %s only heartbeats came", s.idle), s.idling, 0)
 }
 
 func (t *table) written(words string, w writes, among int) {
@@ -117,18 +128,19 @@ func (t *table) written(words string, w writes, among int) {
 	}
 }
 
-func (t *table) losses(f figures) {
-	t.head(fmt.Sprintf("A qualification under %d nodes is suspended", f.lostNodes), "refused from", "last bound", "first label", "last label", "tries")
+func (t *table) losses(f *figures) {
+	t.head(fmt.Sprintf("A qualification under %d nodes is suspended", f.lostNodes), "edit takes", "refused from", "last bound", "first label", "last label")
 	for i, l := range f.losses {
 		bound := "none"
 		if l.bound > 0 {
 			bound = short(l.bound)
 		}
-		t.row(fmt.Sprintf("time number %d", i+1), short(l.refused), bound, short(l.first), short(l.last), fmt.Sprint(l.tried))
+		t.row(fmt.Sprintf("time number %d", i+1), short(l.edit), short(l.refused), bound, short(l.first), short(l.last))
 	}
+	t.row("by hand: a label on as many nodes, 16 at a time", "", "", "", "", short(f.byHand))
 }
 
-func (t *table) aims(f figures) {
+func (t *table) aims(f *figures) {
 	t.WriteString("\n" + left("AIM", aimWide) + left("REACHED", 2*figureWide) + "\n")
 	for _, a := range f.aims() {
 		t.WriteString(left(a.what, aimWide) + left(a.reached, 2*figureWide) + map[bool]string{true: "met", false: "MISSED"}[a.met] + "\n")

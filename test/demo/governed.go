@@ -23,7 +23,7 @@ func (s *story) governed(ctx context.Context) error {
 	if err := s.create(ctx, namespace(health, map[string]string{"data-class": "health"})); err != nil {
 		return err
 	}
-	if err := s.apply(ctx, "config/samples/clusterplacementpolicy-health-data.yaml", nil); err != nil {
+	if err := s.apply(ctx, source{path: "config/samples/clusterplacementpolicy-health-data.yaml"}); err != nil {
 		return err
 	}
 	s.say("ClusterPlacementPolicy %s: namespaces with data-class=health require %s on at least 3 sites, Enforce.", policy, secnumcloud)
@@ -78,85 +78,5 @@ func (s *story) twoOnEach(ctx context.Context) error {
 	s.ok("2/2/2: two pods run in each of Outscale's three zones, on nodes open for " + secnumcloud)
 	s.say("What each pod was given, and by whose demand (annotation %s):", v1alpha1.PlacementAnnotation)
 	s.quote(places[0].pod.Annotations[v1alpha1.PlacementAnnotation])
-	return nil
-}
-
-const (
-	lab       = "lab"
-	ledger    = "ledger"
-	neighbour = "neighbour"
-)
-
-// annotated has a developer ask for a level in a namespace that no policy governs.
-func (s *story) annotated(ctx context.Context) error {
-	err := s.create(ctx, namespace(lab, nil),
-		deployment(lab, ledger, 4, map[string]string{v1alpha1.TrustLevelAnnotation: underlying}), deployment(lab, neighbour, 2, nil))
-	if err != nil {
-		return err
-	}
-	s.say("No policy governs namespace %s. Deployment %s carries %s: %s; Deployment %s carries nothing.",
-		lab, ledger, v1alpha1.TrustLevelAnnotation, underlying, neighbour)
-	var places []place
-	err = await(ctx, "the pods of "+ledger+" run on nodes open for "+underlying, func(ctx context.Context) (err error) {
-		places, err = s.running(ctx, lab, ledger, 4, underlying)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	s.show(places)
-	s.ok(fmt.Sprintf("the four pods of %s run where %s is satisfied, and nowhere else", ledger, underlying))
-	return s.holds(ctx, "its neighbour without annotation runs as it was written: nothing about its pods mentions Terroir", s.neighbourIsFree)
-}
-
-func (s *story) neighbourIsFree(ctx context.Context) error {
-	places, err := s.running(ctx, lab, neighbour, 2, "")
-	if err != nil {
-		return err
-	}
-	for _, p := range places {
-		if err := silent(&p.pod); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-const agent = "agent"
-
-// daemons has a DaemonSet in the governed namespace.
-func (s *story) daemons(ctx context.Context) error {
-	if err := s.create(ctx, daemonSet(health, agent)); err != nil {
-		return err
-	}
-	var open []string
-	var places []place
-	err := await(ctx, "one pod of the DaemonSet runs on each qualified node, and none waits", func(ctx context.Context) (err error) {
-		if open, err = s.openNodes(ctx, secnumcloud); err != nil {
-			return err
-		}
-		if places, err = s.running(ctx, health, agent, len(open), secnumcloud); err != nil {
-			return err
-		}
-		return s.settled(ctx, len(open))
-	})
-	if err != nil {
-		return err
-	}
-	s.ok(fmt.Sprintf("of %d nodes, its pods run on the %d that satisfy %s, one on each; the DaemonSet wants no others, and none is Pending",
-		len(machines()), len(places), secnumcloud))
-	return nil
-}
-
-// settled checks that the DaemonSet controller wants so many pods, and has them.
-func (s *story) settled(ctx context.Context, want int) error {
-	set := daemonSet(health, agent)
-	if err := s.get(ctx, set); err != nil {
-		return err
-	}
-	is := set.Status
-	if int(is.DesiredNumberScheduled) != want || int(is.NumberReady) != want || is.NumberMisscheduled != 0 || is.ObservedGeneration != set.Generation {
-		return fmt.Errorf("its status is %+v", is)
-	}
 	return nil
 }

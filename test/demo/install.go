@@ -54,37 +54,48 @@ func (s *story) install(ctx context.Context) error {
 	if err := Catalogue(ctx, s.cluster); err != nil {
 		return fmt.Errorf("loading the catalogue: %w", err)
 	}
-	if err := s.fictions(ctx); err != nil {
-		return fmt.Errorf("loading the fictitious certificates: %w", err)
-	}
-	if err := s.ground(ctx); err != nil {
-		return fmt.Errorf("loading zones and trust levels: %w", err)
+	if err := s.apply(ctx, append(fictions(began), ground()...)...); err != nil {
+		return fmt.Errorf("loading fictitious certificates, zones and trust levels: %w", err)
 	}
 	return s.catalogueLoaded(ctx)
 }
 
-// fictions adds what the story needs and no source says. Only one provider gets an opinion about foreign law: that of the others is as
-// undetermined as the sources leave it.
-func (s *story) fictions(ctx context.Context) error {
-	if err := s.apply(ctx, "config/samples/demo/fictitious-qualifications.yaml", nil); err != nil {
-		return err
-	}
-	return s.apply(ctx, "config/samples/demo/fictitious-providers.yaml", func(u *unstructured.Unstructured) bool { return u.GetName() == "outscale" })
+// source is a file of the repository, and what to do with each of its objects: drop it, by returning false, or change it.
+type source struct {
+	path string
+	edit func(*unstructured.Unstructured) bool
 }
 
-// ground adds the zones and the trust levels.
-func (s *story) ground(ctx context.Context) error {
+// fictions are what the story needs and no source says. Only one provider gets an opinion about foreign law: that of the others is as
+// undetermined as the sources leave it.
+func fictions(now time.Time) []source {
+	return []source{
+		{"config/samples/demo/fictitious-qualifications.yaml", func(u *unstructured.Unstructured) bool { return around(now, u) }},
+		{"config/samples/demo/fictitious-providers.yaml", func(u *unstructured.Unstructured) bool { return u.GetName() == "outscale" }},
+	}
+}
+
+// around moves the dates of a fictitious certificate, so that the story is the same in any year.
+func around(now time.Time, u *unstructured.Unstructured) bool {
+	months := func(n int) string { return now.UTC().AddDate(0, n, 0).Format(time.RFC3339) }
+	spec := u.Object["spec"].(map[string]any)
+	spec["validFrom"], spec["validUntil"], spec["lastVerified"] = months(-12), months(24), months(-1)
+	if _, attests := spec["period"]; attests {
+		spec["period"] = map[string]any{"from": months(-17), "to": months(-5)}
+	}
+	return true
+}
+
+// ground are the zones and the trust levels.
+func ground() []source {
+	var all []source
 	for _, directory := range zoneDirectories {
-		if err := s.apply(ctx, filepath.Join("config/catalog/zones", directory, "zones.yaml"), asUsersWrite); err != nil {
-			return err
-		}
+		all = append(all, source{filepath.Join("config/catalog/zones", directory, "zones.yaml"), asUsersWrite})
 	}
 	for _, level := range levels {
-		if err := s.apply(ctx, "config/samples/trustlevel-"+level+".yaml", nil); err != nil {
-			return err
-		}
+		all = append(all, source{path: "config/samples/trustlevel-" + level + ".yaml"})
 	}
-	return nil
+	return all
 }
 
 // asUsersWrite takes the CSI driver out of Outscale's zones in Paris: many would write them so, and the catalogue has to notice the twin in London.
@@ -95,30 +106,44 @@ func asUsersWrite(u *unstructured.Unstructured) bool {
 	return true
 }
 
-// apply applies those objects of a file that are wanted, server-side.
-func (s *story) apply(ctx context.Context, path string, wanted func(*unstructured.Unstructured) bool) error {
-	content, err := os.ReadFile(filepath.Join(terroir.Root(), path))
+// read gives the objects of a source.
+func (f source) read() ([]*unstructured.Unstructured, error) {
+	content, err := os.ReadFile(filepath.Join(terroir.Root(), f.path))
 	if err != nil {
-		return fmt.Errorf("reading the repository: %w", err)
+		return nil, fmt.Errorf("reading the repository: %w", err)
 	}
-	defer s.warnings.take()
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
+	var found []*unstructured.Unstructured
 	for {
 		u := &unstructured.Unstructured{}
 		err := decoder.Decode(u)
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return found, nil
 		case err != nil:
-			return fmt.Errorf("reading %s: %w", path, err)
-		case len(u.Object) == 0 || wanted != nil && !wanted(u):
-			continue
-		}
-		err = s.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("demo"), client.ForceOwnership)
-		if err != nil {
-			return fmt.Errorf("applying %s %s: %w", u.GetKind(), u.GetName(), err)
+			return nil, fmt.Errorf("reading %s: %w", f.path, err)
+		case len(u.Object) > 0 && (f.edit == nil || f.edit(u)):
+			found = append(found, u)
 		}
 	}
+}
+
+// apply applies the objects of sources, server-side, and drops what the API server says beside.
+func (s *story) apply(ctx context.Context, sources ...source) error {
+	defer s.warnings.take()
+	for _, f := range sources {
+		objects, err := f.read()
+		if err != nil {
+			return err
+		}
+		for _, u := range objects {
+			err := s.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("demo"), client.ForceOwnership)
+			if err != nil {
+				return fmt.Errorf("applying %s %s: %w", u.GetKind(), u.GetName(), err)
+			}
+		}
+	}
+	return nil
 }
 
 // catalogueLoaded waits until everything is read and nothing is wrong with it.
@@ -135,8 +160,8 @@ func (s *story) catalogueLoaded(ctx context.Context) error {
 	}
 	s.ok(fmt.Sprintf("the catalogue is read, and every object of it is Ready: %s, %s, %s, %s, %s", count(len(o.Frameworks), "framework"),
 		count(len(o.Providers), "provider"), count(len(o.Qualifications), "qualification"), count(len(o.Zones), "zone"), count(len(o.TrustLevels), "trust level")))
-	s.say("FICTITIOUS among them, since the story needs granted certificates and sources give few: %s whose names begin with fictitious-, "+
-		"and the legal opinion on Outscale. Nobody granted or wrote these. Never use them elsewhere.", count(fictitious(o), "qualification"))
+	s.say("FICTITIOUS among them, since the story needs granted certificates and sources give few: %s whose names begin with fictitious-, with "+
+		"dates around today, and the legal opinion on Outscale. Nobody granted or wrote these. Never use them elsewhere.", count(fictitious(o), "qualification"))
 	return nil
 }
 

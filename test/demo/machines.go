@@ -69,7 +69,7 @@ func others() []machine {
 		},
 		{
 			name: "bleu-fault-domain", is: "Bleu, no real zone", providerID: azureID + "bleu/2",
-			region: "bleufrancecentral", zoneLabel: "1", driver: azureDriver, reason: trust.NoZoneMatches, words: "bleufrancecentral",
+			region: "bleufrancecentral", zoneLabel: "1", driver: azureDriver, reason: trust.NoZoneMatches, words: "topology.kubernetes.io/zone is 1",
 		},
 		{
 			name: "azure-1", is: "Azure public", providerID: azureID + "public/1",

@@ -24,6 +24,7 @@ func suggestions() []suggestion {
 		{"what a namespace owes, and to whom", "kubectl -n health get placementfloor floor -o yaml", true},
 		{"be refused", "kubectl -n health run straight --image=x --overrides='{\"spec\":{\"nodeName\":\"azure-1\"}}'", false},
 		{"take the ground away again", "kubectl patch qualification fictitious-outscale-oks --type merge -p '{\"spec\":{\"state\":\"Withdrawn\"}}'", false},
+		{"and give it back", "kubectl patch qualification fictitious-outscale-oks --type merge -p '{\"spec\":{\"state\":\"Granted\"}}'", false},
 		{"kill the operator, then ask for three governed pods: still on three sites", "make stop-operator", false},
 		{"", "kubectl -n health create deployment late --image=x --replicas=3", false},
 		{"", "kubectl -n health get pods -l app=late -o wide", false},

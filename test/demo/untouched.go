@@ -72,7 +72,8 @@ func (s *story) untouched(ctx context.Context) error {
 	if err := s.create(ctx, namespace(shopTwin, nil), deployment(shopTwin, shop, shopSize, nil)); err != nil {
 		return err
 	}
-	s.say("The same Deployment is created once more, now with Terroir, in namespace %s.", shopTwin)
+	s.say("The same Deployment is created once more, now with Terroir, in namespace %s. Pods are compared by labels, annotations, "+
+		"finalizers and spec, but for the node, whose region and zone the API server itself copies to their labels.", shopTwin)
 	for _, checked := range []struct {
 		what  string
 		check func(context.Context) error

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"time"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/trust"
@@ -15,33 +15,41 @@ import (
 
 // worth is which levels a zone satisfies, and why not secnumcloud.
 type worth struct {
-	satisfies string // separated by commas
+	satisfies []string // by name
 	reason    trust.Reason
 }
 
 // worths are the zones that have nodes.
-func worths() map[string]worth {
-	all := strings.Join([]string{inEU, notExposed, qualified, underlying, secnumcloud}, ", ")
+func worths(now time.Time) map[string]worth {
+	all := worth{[]string{inEU, notExposed, secnumcloud, qualified, underlying}, trust.Satisfied}
 	w := map[string]worth{
-		"cloudgouv-eu-west-1a": {all, trust.Satisfied}, "cloudgouv-eu-west-1b": {all, trust.Satisfied}, "cloudgouv-eu-west-1c": {all, trust.Satisfied},
+		"cloudgouv-eu-west-1a": all, "cloudgouv-eu-west-1b": all, "cloudgouv-eu-west-1c": all,
 		// Qualified elsewhere.
-		"outscale-eu-west-2a": {inEU + ", " + notExposed, trust.ServiceNotInScope},
-		// Really qualified, as the sources say; nobody stated an opinion on foreign law.
-		"s3ns-u-france-east1-a": {inEU + ", " + qualified + ", " + underlying, trust.ExposureUndetermined},
+		"outscale-eu-west-2a": {[]string{inEU, notExposed}, trust.ServiceNotInScope},
+		// Qualified; nobody stated an opinion on foreign law.
+		"s3ns-u-france-east1-a": {[]string{inEU, qualified, underlying}, trust.ExposureUndetermined},
 		// Hosted on qualified ground is not qualified.
-		"cloud-temple-par7s": {inEU + ", " + underlying, trust.OnlyUnderlyingQualified},
-		// Certified under the German scheme, which the level accepts; from where it is administered is not known.
-		"stackit-eu01-1": {inEU, trust.AdministrationUnknown},
+		"cloud-temple-par7s": {[]string{inEU, underlying}, trust.OnlyUnderlyingQualified},
 		// In the wrong country.
-		"stackit-eu02-1":   {inEU, trust.CountryNotAllowed},
-		"kosmos-elsewhere": {"", trust.CountryNotAllowed},
+		"stackit-eu02-1":   {[]string{inEU}, trust.CountryNotAllowed},
+		"kosmos-elsewhere": {nil, trust.CountryNotAllowed},
 		// On the way, or not.
-		"bleu-bleufrancecentral-1": {inEU, trust.QualificationNotGranted},
+		"bleu-bleufrancecentral-1": {[]string{inEU}, trust.QualificationNotGranted},
 	}
-	for _, zone := range []string{"azure-francecentral-1", "ovhcloud-eu-west-par-a", "ovhcloud-gra11", "scaleway-fr-par-1", "eusc-de-east-1a"} {
-		w[zone] = worth{inEU, trust.NotQualified}
+	for _, zone := range []string{"azure-francecentral-1", "ovhcloud-eu-west-par-a", "ovhcloud-gra11", "scaleway-fr-par-1"} {
+		w[zone] = worth{[]string{inEU}, trust.NotQualified}
 	}
+	w["stackit-eu01-1"], w["eusc-de-east-1a"] = germany(now)
 	return w
+}
+
+// germany: secnumcloud accepts a German scheme there, until a date. STACKIT is certified under it, fictitiously, and from where it is
+// administered is not known; AWS is not.
+func germany(now time.Time) (stackit, aws worth) {
+	if now.Before(time.Date(2027, 6, 1, 0, 0, 0, 0, time.UTC)) {
+		return worth{[]string{inEU}, trust.AdministrationUnknown}, worth{[]string{inEU}, trust.NotQualified}
+	}
+	return worth{[]string{inEU}, trust.AlternativeEnded}, worth{[]string{inEU}, trust.AlternativeNotForCountry}
 }
 
 // zones checks what the status of each zone says, and shows it.
@@ -51,7 +59,7 @@ func (s *story) zones(ctx context.Context) error {
 		if found, err = s.populated(ctx); err != nil {
 			return err
 		}
-		return judged(found)
+		return judged(found, worths(time.Now()))
 	})
 	if err != nil {
 		return err
@@ -83,29 +91,34 @@ func (s *story) populated(ctx context.Context) (map[string]*v1alpha1.Zone, error
 	return found, nil
 }
 
-func judged(found map[string]*v1alpha1.Zone) error {
+func judged(found map[string]*v1alpha1.Zone, wanted map[string]worth) error {
 	var failed error
-	for name, want := range worths() {
+	for name, want := range wanted {
 		z, exists := found[name]
 		if !exists {
 			failed = errors.Join(failed, fmt.Errorf("zone %s has no nodes", name))
 			continue
 		}
-		is := worth{z.Status.Satisfies, trust.Reason(levelOf(z, secnumcloud).Reason)}
-		if sorted(is.satisfies) != sorted(want.satisfies) || is.reason != want.reason {
+		if is := worthOf(z); !slices.Equal(is.satisfies, want.satisfies) || is.reason != want.reason {
 			failed = errors.Join(failed, fmt.Errorf("zone %s satisfies %q (%s), not %q (%s)", name, is.satisfies, is.reason, want.satisfies, want.reason))
 		}
 	}
-	if len(found) != len(worths()) {
-		failed = errors.Join(failed, fmt.Errorf("%s with nodes instead of %d", count(len(found), "zone"), len(worths())))
+	if len(found) != len(wanted) {
+		failed = errors.Join(failed, fmt.Errorf("%s with nodes instead of %d", count(len(found), "zone"), len(wanted)))
 	}
 	return failed
 }
 
-func sorted(names string) string {
-	parts := strings.Split(names, ", ")
-	slices.Sort(parts)
-	return strings.Join(parts, ", ")
+// worthOf is what a zone's status says.
+func worthOf(z *v1alpha1.Zone) worth {
+	is := worth{reason: trust.Reason(levelOf(z, secnumcloud).Reason)}
+	for _, l := range z.Status.TrustLevels {
+		if l.Satisfied {
+			is.satisfies = append(is.satisfies, l.Name)
+		}
+	}
+	slices.Sort(is.satisfies)
+	return is
 }
 
 // levelOf is what a zone's status says of a level.
@@ -119,9 +132,14 @@ func levelOf(z *v1alpha1.Zone, level string) v1alpha1.ZoneTrustLevel {
 }
 
 func (s *story) showZones(found map[string]*v1alpha1.Zone) {
-	rows := [][]string{{"ZONE", "IN", "NODES", "in-eu", "not-us-", "snc-under", "snc-quali", "secnum", "WHY NOT secnumcloud"}, {"", "", "", "", "exposed", "-lying", "-fied", "-cloud", ""}}
+	rows := [][]string{
+		{"", "", "", "", "", "secnum-", "secnum-", "", ""},
+		{"", "", "", "", "", "cloud-", "cloud-", "", ""},
+		{"", "", "", "", "not-us-", "under-", "quali-", "secnum-", ""},
+		{"ZONE", "IN", "NODES", "in-eu", "exposed", "lying", "fied", "cloud", "WHY NOT secnumcloud"},
+	}
 	names := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		return cmp.Or(cmp.Compare(strings.Count(found[b].Status.Satisfies, ","), strings.Count(found[a].Status.Satisfies, ",")), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(len(worthOf(found[b]).satisfies), len(worthOf(found[a]).satisfies)), cmp.Compare(a, b))
 	})
 	for _, name := range names {
 		z := found[name]

@@ -77,7 +77,7 @@ func TestHeldGoesWhenTheLastPodThatOwesItHasLeft(t *testing.T) {
 	w.create(t, pod("leaving", "last", "nodeSelector: {kubernetes.io/hostname: na1}"))
 	w.pods(t, "leaving", 1)
 	w.mustPatch(t, &v1alpha1.Qualification{}, "grant", `{"spec":{"state":"Withdrawn"}}`)
-	w.labelled(t, "na2", heldTrusted, "") // where no pod is, held goes at once
+	w.labelled(t, "na2", heldTrusted, "") // where no pod is, held goes when nothing can be bound there any more
 	w.labelled(t, "na1", open("trusted"), "")
 	w.labelled(t, "na1", heldTrusted, "true")
 	w.remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "leaving", Name: "last"}})

@@ -26,14 +26,15 @@ func main() {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard()) // its clients have nothing to say here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	run := func() error {
 		return bench.Run(ctx, bench.Options{Short: *short, Out: os.Stdout, Progress: os.Stderr})
 	}
 	if *serve != "" {
 		run = func() error { return bench.ServeNothing(ctx, *serve, *certificate, *key) }
 	}
-	if err := run(); err != nil {
+	err := run()
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -1,0 +1,23 @@
+package placement
+
+// CEL conditions under which the API server looks at a request at all, in the fence and before it calls the webhook. Passing by is
+// what most requests do, so these are cheap: one look at each annotation, however many there are.
+const (
+	// ConditionAnnotated holds of objects that carry an annotation under Terroir's prefixes.
+	ConditionAnnotated = `object.metadata.?annotations.orValue({})` + hasOwnKey
+	// ConditionDemanding is [ConditionAnnotated] but for terroir.dev/placement, which is told to people and demands nothing. A
+	// namespace marked as governed for that would owe nothing, and Terroir would take the mark off again.
+	ConditionDemanding = `object.metadata.?annotations.orValue({}).exists(k, k != 'terroir.dev/placement'
+  && (k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')))`
+	// ConditionNotMirror holds of every pod but a kubelet's mirror of a static pod: see [Pod.Mirror].
+	ConditionNotMirror = `!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
+  && object.spec.?nodeName.orValue('') != '' && request.userInfo.username == 'system:node:' + object.spec.nodeName)`
+	// ConditionWorkload holds of workloads that carry, or carried, such an annotation, or whose template does.
+	ConditionWorkload = `object.metadata.?annotations.orValue({})` + hasOwnKey + `
+  || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + hasOwnKey + `)
+  || (request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})` + hasOwnKey
+	// ConditionCounted holds of updates of pods that a spread counts, or would after the update.
+	ConditionCounted = `'terroir.dev/workload' in object.metadata.?labels.orValue({}) || 'terroir.dev/workload' in oldObject.metadata.?labels.orValue({})`
+
+	hasOwnKey = `.exists(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
+)
