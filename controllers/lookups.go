@@ -66,20 +66,24 @@ func (l Lookups) NodeFacts() []trust.NodeFacts {
 	return facts
 }
 
-// Owing counts the unfinished pods on a node that owe a trust level.
-func (l Lookups) Owing(node, level string) int {
+// Owing looks at all pods once, and then counts the unfinished ones on a node that owe a trust level.
+func (l Lookups) Owing() func(node, level string) int {
 	var pods corev1.PodList
 	if err := listAll(context.Background(), l.Cache, &pods); err != nil {
-		return 0
+		return func(string, string) int { return 0 }
 	}
-	count := 0
+	type place struct{ node, level string }
+	counted := map[place]int{}
 	for i := range pods.Items {
 		p := &pods.Items[i]
-		if p.Spec.NodeName == node && !finished(p) && p.Spec.NodeSelector[v1alpha1.HeldLabelPrefix+level] == "true" {
-			count++
+		if p.Spec.NodeName == "" || finished(p) {
+			continue
+		}
+		for _, level := range levelsHeldBy(p) {
+			counted[place{p.Spec.NodeName, level}]++
 		}
 	}
-	return count
+	return func(node, level string) int { return counted[place{node, level}] }
 }
 
 // Violating counts the unfinished pods that run where the policies of a set do not want them, and their namespaces.

@@ -32,11 +32,11 @@ func TestHalvesAgreeOnRandomWorkloads(t *testing.T) {
 		kind := pick(r, []string{"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
 		request := workloadRequest(kind, randomWorkload(r, kind))
 		request.Params = floorOf(t, namespace)
-		read, _ := readWorkload(kind, request.Object)
+		read := readWorkload(kind, request.Object)
 		var before *placement.Workload
 		if r.IntN(2) == 0 {
 			request.Operation, request.Old = admission.Update, randomWorkload(r, kind)
-			was, _ := readWorkload(kind, request.Old)
+			was := readWorkload(kind, request.Old)
 			before = &was
 			agreeOnJob(t, f, seed, was, read, request)
 		}
@@ -48,7 +48,7 @@ func TestHalvesAgreeOnRandomWorkloads(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("seed %d: shapes differ (-Go +CEL):\n%s\nwas %s\nis %s", seed, diff, pretty(request.Old), pretty(request.Object))
 		}
-		again, _ := readWorkload(kind, want)
+		again := readWorkload(kind, want)
 		if more := placement.ShapeWorkload(again, before, namespace); len(more) > 0 {
 			t.Fatalf("seed %d: shaping twice changes something: %v", seed, more)
 		}
@@ -120,7 +120,7 @@ func randomWorkload(r *rand.Rand, kind string) runtime.Object {
 	}
 }
 
-func readWorkload(kind string, o runtime.Object) (placement.Workload, *corev1.PodTemplateSpec) {
+func readWorkload(kind string, o runtime.Object) placement.Workload {
 	var template *corev1.PodTemplateSpec
 	switch w := o.(type) {
 	case *appsv1.Deployment:
@@ -137,7 +137,7 @@ func readWorkload(kind string, o runtime.Object) (placement.Workload, *corev1.Po
 	return placement.Workload{
 		Kind: kind, Annotations: o.(metav1.Object).GetAnnotations(),
 		Template: placement.WorkloadTemplate{HasMetadata: true, Annotations: template.Annotations, NodeSelector: template.Spec.NodeSelector},
-	}, template
+	}
 }
 
 func applyTo(t *testing.T, o runtime.Object, patches []placement.Patch) runtime.Object {

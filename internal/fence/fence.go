@@ -66,11 +66,10 @@ func condition(name, expression string) admissionregistrationv1.MatchCondition {
 
 // podConditions decide whether a policy about pods looks at a pod at all: in governed namespaces, and elsewhere.
 func podConditions(governed bool) []admissionregistrationv1.MatchCondition {
-	notMirror := condition("not-a-mirror-pod", placement.ConditionNotMirror)
 	if governed {
-		return []admissionregistrationv1.MatchCondition{notMirror}
+		return []admissionregistrationv1.MatchCondition{condition("not-a-mirror-pod", placement.ConditionNotMirror)}
 	}
-	return []admissionregistrationv1.MatchCondition{condition("annotated", placement.ConditionAnnotated), notMirror}
+	return []admissionregistrationv1.MatchCondition{condition("annotated", placement.ConditionAnnotatedPod)}
 }
 
 func floorKind() *admissionregistrationv1.ParamKind {

@@ -74,8 +74,11 @@ func mutatingPolicy(
 		ObjectMeta: meta(name),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
 			ParamKind: params, MatchConstraints: matching, Variables: vars, MatchConditions: conditions,
-			FailurePolicy:      &fail,
-			ReinvocationPolicy: admissionregistrationv1.IfNeededReinvocationPolicy,
+			FailurePolicy: &fail,
+			// Once is enough, and every time costs the coding of the whole object: with IfNeeded the API server runs a policy again that
+			// it has just run, also when there was nothing to change. What a later mutator strips, the validating half refuses; what
+			// it adds, the webhook shapes, which is asked again.
+			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
 				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: patch},

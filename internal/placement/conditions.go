@@ -12,6 +12,9 @@ const (
 	// ConditionNotMirror holds of every pod but a kubelet's mirror of a static pod: see [Pod.Mirror].
 	ConditionNotMirror = `!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
   && object.spec.?nodeName.orValue('') != '' && request.userInfo.username == 'system:node:' + object.spec.nodeName)`
+	// ConditionAnnotatedPod is both of them in one, the cheap test first: the API server evaluates every condition of a policy before
+	// it looks at any result, for every pod of every free namespace.
+	ConditionAnnotatedPod = `has(object.metadata.annotations) && object.metadata.annotations` + hasOwnKey + ` && ` + ConditionNotMirror
 	// ConditionWorkload holds of workloads that carry, or carried, such an annotation, or whose template does.
 	ConditionWorkload = `object.metadata.?annotations.orValue({})` + hasOwnKey + `
   || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + hasOwnKey + `)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -137,6 +138,7 @@ type loss struct{ nodes, pods int }
 // losses says which levels nodes lose from one view to the other, how many pods there owe them, and how many nodes are no longer recognised.
 func (h *Handlers) losses(before, after *trust.View) []string {
 	lost := map[string]loss{}
+	owing := sync.OnceValue(h.Owing.Owing) // most edits cost no node anything
 	strangers, example := 0, ""
 	for _, facts := range h.Facts.NodeFacts() {
 		was, is := before.Assess(facts), after.Assess(facts)
@@ -147,7 +149,7 @@ func (h *Handlers) losses(before, after *trust.View) []string {
 		open := openTo(is)
 		for _, level := range openTo(was) {
 			if !slices.Contains(open, level) {
-				lost[level] = loss{lost[level].nodes + 1, lost[level].pods + h.Owing.Owing(facts.Name, level)}
+				lost[level] = loss{lost[level].nodes + 1, lost[level].pods + owing()(facts.Name, level)}
 			}
 		}
 	}

@@ -74,6 +74,10 @@ func annotated() condition {
 	return condition{Name: "annotated", Expression: placement.ConditionAnnotated}
 }
 
+func annotatedPod() condition {
+	return condition{Name: "annotated", Expression: placement.ConditionAnnotatedPod}
+}
+
 func workloadConcerned() condition {
 	return condition{Name: "concerned", Expression: placement.ConditionWorkload}
 }
@@ -111,7 +115,7 @@ func (o ConfigurationOptions) mutating() []admissionregistrationv1.MutatingWebho
 	ignore := admissionregistrationv1.Ignore
 	return []admissionregistrationv1.MutatingWebhook{
 		shaping("pods", PodsPath, podsTimeout, pods, o.governed(), needed, notMirror()),
-		shaping("annotated-pods", PodsPath, podsTimeout, pods, free(), ignore, annotated(), notMirror()),
+		shaping("annotated-pods", PodsPath, podsTimeout, pods, free(), ignore, annotatedPod()),
 		shaping("warned-pods", PodsPath, podsTimeout, pods, o.warned(), ignore, not(annotated()), notMirror()),
 		shaping("workloads", WorkloadsPath, workloadsTimeout, workloads, o.governed(), ignore),
 		shaping("annotated-workloads", WorkloadsPath, workloadsTimeout, workloads, free(), ignore, workloadConcerned()),

@@ -48,9 +48,9 @@ type Facts interface {
 	NodeFacts() []trust.NodeFacts
 }
 
-// Owing counts the unfinished pods on a node that owe a trust level.
+// Owing looks at all pods once, and then counts the unfinished ones on a node that owe a trust level.
 type Owing interface {
-	Owing(node, level string) int
+	Owing() func(node, level string) int
 }
 
 // Violating counts the unfinished pods that run where the policies of a set do not want them, and their namespaces. The set holds only the

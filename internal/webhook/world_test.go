@@ -184,7 +184,7 @@ func (w *world) NodeFacts() []trust.NodeFacts {
 }
 
 // Owing: sixteen pods on each node owe every level.
-func (w *world) Owing(string, string) int { return 16 }
+func (w *world) Owing() func(string, string) int { return func(string, string) int { return 16 } }
 
 // Violating: as many pods as the policy asks for levels.
 func (w *world) Violating(set *policy.Set) (pods, namespaces int) {

@@ -152,4 +152,4 @@ type world struct {
 func (w *world) Namespace(string) (policy.Namespace, bool) { return hr, true }
 func (w *world) Nodes() []*corev1.Node                     { return w.nodes }
 func (w *world) NodeFacts() []trust.NodeFacts              { return w.facts }
-func (w *world) Owing(string, string) int                  { return 0 }
+func (w *world) Owing() func(string, string) int           { return func(string, string) int { return 0 } }

@@ -63,14 +63,10 @@ func TestCertificatesOfItsOwn(t *testing.T) {
 func mount(ctx context.Context, reader client.Reader, dir string) {
 	_ = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		var secret corev1.Secret
-		if reader.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-webhook-cert"}, &secret) != nil {
-			return false, nil // not applied yet
-		}
+		err := reader.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-webhook-cert"}, &secret)
 		for name, content := range secret.Data {
-			if os.WriteFile(filepath.Join(dir, name), content, 0o600) != nil {
-				return true, nil // the test is over
-			}
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 		}
-		return false, nil
+		return false, client.IgnoreNotFound(err) // it may not be applied yet
 	})
 }

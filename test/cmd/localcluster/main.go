@@ -23,17 +23,21 @@ import (
 	"github.com/terroir-dev/terroir/test/cluster"
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := root().ExecuteContext(ctx)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		os.Exit(exitCode(exit))
+		return exitCode(exit)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "localcluster:", err)
-		os.Exit(2)
+		return 2
+	default:
+		return 0
 	}
 }
 
