@@ -23,12 +23,13 @@ import (
 	"github.com/terroir-dev/terroir/test/cluster"
 )
 
-func main() { os.Exit(run()) }
+func main() { os.Exit(codeOf(root())) }
 
-func run() int {
+// codeOf runs a command and gives the exit code.
+func codeOf(command *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := root().ExecuteContext(ctx)
+	err := command.ExecuteContext(ctx)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
