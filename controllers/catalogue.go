@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -32,6 +34,7 @@ func (c *Catalogue) loop(news *announcements) loop {
 		name: "catalogue", announcements: news, after: shortly, pass: c.pass,
 		watches: []watch{
 			{object: &corev1.Node{}, after: shortly, news: nodeChanged},
+			{object: &storagev1.CSINode{}, after: shortly, news: specChangedOrDrivers},
 			// A trust level may be in use by the annotation of a namespace alone, or by pods alone.
 			{object: &v1alpha1.PlacementFloor{}, after: shortly, news: specChanged},
 			{object: &corev1.Pod{}, after: atLeisure, news: podMoved, about: owesByItself},
@@ -44,6 +47,18 @@ type usage struct {
 	zoneNodes  map[string]int32
 	openNodes  map[string]int32
 	requiredBy map[string][]string // TrustLevel → policies and namespaces
+	pods       map[string]int32    // TrustLevel → bound pods that owe it
+	astray     map[string]int32    // those of them on nodes that do not satisfy it
+	// next is when a suspect node ceases to be one.
+	next time.Time
+}
+
+// usageWorld is what usage is found from.
+type usageWorld struct {
+	nodes   []corev1.Node
+	drivers map[string][]string
+	pods    []corev1.Pod
+	floors  []v1alpha1.PlacementFloor
 }
 
 func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
@@ -55,41 +70,55 @@ func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	used, err := c.gatherUsage(ctx, current)
+	world, err := c.gatherUsage(ctx)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	now := c.now()
-	t := teller{catalogue: current.Catalogue, view: current.Catalogue.At(now), used: used}
+	view := current.Catalogue.At(now)
+	t := teller{catalogue: current.Catalogue, view: view, used: decideUsage(current.Policies, view, world)}
 	if err := c.carryOut(ctx, current, objects, t); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, t.view.NextChange()), nil
+	return wakeAt(now, view.NextChange(), t.used.next), nil
 }
 
-func (c *Catalogue) gatherUsage(ctx context.Context, current *snapshot.Snapshot) (usage, error) {
+func (c *Catalogue) gatherUsage(ctx context.Context) (usageWorld, error) {
 	var nodes corev1.NodeList
+	var drivers storagev1.CSINodeList
 	var pods corev1.PodList
 	var floors v1alpha1.PlacementFloorList
-	if err := listAll(ctx, c.reader, &nodes, &pods, &floors); err != nil {
-		return usage{}, err
+	if err := listAll(ctx, c.reader, &nodes, &drivers, &pods, &floors); err != nil {
+		return usageWorld{}, err
 	}
-	u := usage{zoneNodes: map[string]int32{}, openNodes: map[string]int32{}, requiredBy: map[string][]string{}}
-	for i := range nodes.Items {
-		u.countNode(nodes.Items[i].Labels)
+	return usageWorld{nodes: nodes.Items, drivers: driversByNode(drivers.Items), pods: pods.Items, floors: floors.Items}, nil
+}
+
+// decideUsage finds who uses what of the catalogue.
+func decideUsage(policies *policy.Set, view *trust.View, world usageWorld) usage {
+	u := usage{
+		zoneNodes: map[string]int32{}, openNodes: map[string]int32{}, requiredBy: map[string][]string{},
+		pods: map[string]int32{}, astray: map[string]int32{},
 	}
-	for _, p := range current.Policies.All() {
+	for i := range world.nodes {
+		u.countNode(world.nodes[i].Labels)
+	}
+	for _, p := range policies.All() {
 		for _, level := range p.Levels {
 			u.requiredBy[level] = append(u.requiredBy[level], p.String())
 		}
 	}
-	for i := range floors.Items {
-		u.countFloor(&floors.Items[i])
+	for i := range world.floors {
+		u.countFloor(&world.floors[i])
 	}
-	for i := range pods.Items {
-		u.countPod(&pods.Items[i])
+	worth := assessAll(view, world.nodes, world.drivers)
+	for i := range world.pods {
+		u.countPod(&world.pods[i], worth)
 	}
-	return u, nil
+	for _, a := range worth {
+		u.next = earliest(u.next, a.NextChange)
+	}
+	return u
 }
 
 // countFloor counts what a namespace itself asks for; what policies ask of it is theirs.
@@ -104,12 +133,20 @@ func (u usage) countFloor(f *v1alpha1.PlacementFloor) {
 	}
 }
 
-func (u usage) countPod(p *corev1.Pod) {
+// countPod counts a pod for the levels it owes. On a node that is gone, or that nobody knows, it is astray: such a node has no worth.
+func (u usage) countPod(p *corev1.Pod, worth map[string]trust.Assessment) {
 	if finished(p) {
 		return
 	}
 	for _, level := range levelsHeldBy(p) {
 		u.requiredBy[level] = append(u.requiredBy[level], policy.Source{Kind: "Pods", Name: p.Namespace}.String())
+		if p.Spec.NodeName == "" {
+			continue
+		}
+		u.pods[level]++
+		if worthTo(worth[p.Spec.NodeName], level) < trust.Held {
+			u.astray[level]++
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // failed are the namespaces of which it could not be written what they owe.
 func takeCensus(set *policy.Set, view *trust.View, world demandWorld, failed map[string]bool) census {
 	counted := census{}
-	worth := assessAll(view, world)
+	worth := assessAll(view, world.nodes, world.drivers)
 	for i := range world.namespaces {
 		n := &world.namespaces[i]
 		for _, p := range set.Concerning(namespaceOf(n)) {
@@ -38,11 +38,11 @@ func takeCensus(set *policy.Set, view *trust.View, world demandWorld, failed map
 	return counted
 }
 
-func assessAll(view *trust.View, world demandWorld) map[string]trust.Assessment {
-	worth := make(map[string]trust.Assessment, len(world.nodes))
-	for i := range world.nodes {
-		n := &world.nodes[i]
-		worth[n.Name] = view.Assess(factsOf(n, world.drivers[n.Name]))
+func assessAll(view *trust.View, nodes []corev1.Node, drivers map[string][]string) map[string]trust.Assessment {
+	worth := make(map[string]trust.Assessment, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		worth[n.Name] = view.Assess(factsOf(n, drivers[n.Name]))
 	}
 	return worth
 }

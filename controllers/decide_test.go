@@ -72,12 +72,17 @@ func TestDecideStanding(t *testing.T) {
 		"a revoked node that has its level back is no longer listed": {
 			node: node("n", settled), revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
+		"a revoked node is listed while it is held for a level that the list had no room for": {
+			node:         node("n", map[string]string{"place": "here", openHere: "z", heldHere: "true", v1alpha1.HeldLabelPrefix + "cut": "true", v1alpha1.ZoneLabel: "z"}),
+			revoking:     []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
+		},
 		"a node that is gone is no longer listed": {
 			node: node("other", settled), revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			world := nodeWorld{nodes: []corev1.Node{c.node}, revoking: c.revoking, owing: map[string]map[string]bool{c.node.Name: {"here": c.owing}}}
+			world := nodeWorld{nodes: []corev1.Node{c.node}, told: told{revoking: c.revoking}, owing: map[string]map[string]bool{c.node.Name: {"here": c.owing}}}
 			got := decideStanding(here(), world, noon)
 			var labels map[string]string
 			if len(got.changes) > 0 {
@@ -86,7 +91,7 @@ func TestDecideStanding(t *testing.T) {
 			if diff := cmp.Diff(c.want, labels); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(c.wantRevoking, got.revoking); diff != "" {
+			if diff := cmp.Diff(c.wantRevoking, got.told.revoking); diff != "" {
 				t.Errorf("revoking (-want +got):\n%s", diff)
 			}
 		})
@@ -193,7 +198,8 @@ func TestDecideNamespaces(t *testing.T) {
 		},
 		"an exempt one": {
 			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}},
-			[]*corev1.Pod{pod(corev1.PodRunning, asks)}, false,
+			[]*corev1.Pod{pod(corev1.PodRunning, asks)},
+			false,
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

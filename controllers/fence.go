@@ -210,10 +210,10 @@ func (f *Fence) createConfig(ctx context.Context) error {
 	return nil
 }
 
-// tell says which guarantee is in force. The list of nodes being revoked is the standing loop's and is left out.
+// tell says which guarantee is in force. What it says of nodes is the standing loop's and is left out.
 func (f *Fence) tell(ctx context.Context, config *v1alpha1.TerroirConfig, failed error) error {
 	current := config.DeepCopy()
-	current.Status.Revoking = nil
+	current.Status.Revoking, current.Status.Nodes, current.Status.Unrecognised = nil, nil, nil
 	wanted := current.DeepCopy()
 	s := &wanted.Status
 	switch {

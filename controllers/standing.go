@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,7 +29,7 @@ const revokeFor = 30 * time.Second
 // inParallel is how many nodes are labelled at a time.
 const inParallel = 16
 
-// Standing writes on nodes what they are worth. A node that loses a level is put on the list of nodes that bindings are refused to,
+// Standing writes on nodes what they are worth, and tells which of them are not recognised. A node that loses a level is put on the list of nodes that bindings are refused to,
 // first; then its open label goes; held goes when no pod that owes the level is left there.
 type Standing struct {
 	writer
@@ -47,6 +45,8 @@ func (s *Standing) loop(news *announcements) loop {
 			{object: &corev1.Node{}, after: atOnce, news: nodeChanged},
 			{object: &storagev1.CSINode{}, after: atOnce, news: specChangedOrDrivers},
 			{object: &corev1.Pod{}, after: shortly, news: podMoved, about: owesByItself},
+			// A new one has to be told everything; updates are the fence loop's, or this one's own.
+			{object: &v1alpha1.TerroirConfig{}, after: atOnce, news: func(client.Object, client.Object) bool { return false }},
 		},
 	}
 }
@@ -75,10 +75,12 @@ func finished(p *corev1.Pod) bool {
 
 // nodeWorld is what the loop looks at.
 type nodeWorld struct {
-	nodes    []corev1.Node
-	drivers  map[string][]string
-	owing    map[string]map[string]bool // node → level → a pod there owes it
-	revoking []v1alpha1.RevokingNode
+	nodes   []corev1.Node
+	drivers map[string][]string
+	owing   map[string]map[string]bool // node → level → a pod there owes it
+	told    told
+	// untold says that there is no TerroirConfig to tell it in yet.
+	untold bool
 }
 
 // labelling is a node whose labels have to change.
@@ -101,7 +103,7 @@ func (s *Standing) pass(ctx context.Context) (reconcile.Result, error) {
 	now := s.now()
 	view := current.Catalogue.At(now)
 	decided := decideStanding(view, world, now)
-	if err := s.carryOut(ctx, decided, world.revoking); err != nil {
+	if err := s.carryOut(ctx, decided, world); err != nil {
 		return reconcile.Result{}, err
 	}
 	return wakeAt(now, view.NextChange(), decided.next), nil
@@ -115,10 +117,13 @@ func (s *Standing) gather(ctx context.Context) (nodeWorld, error) {
 		return nodeWorld{}, err
 	}
 	var config v1alpha1.TerroirConfig
-	if err := s.reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &config); client.IgnoreNotFound(err) != nil {
-		return nodeWorld{}, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, err)
+	missing := s.reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &config)
+	if client.IgnoreNotFound(missing) != nil {
+		return nodeWorld{}, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, missing)
 	}
-	return nodeWorld{nodes: nodes.Items, drivers: driversByNode(drivers.Items), owing: owing(pods.Items), revoking: config.Status.Revoking}, nil
+	return nodeWorld{
+		nodes: nodes.Items, drivers: driversByNode(drivers.Items), owing: owing(pods.Items), told: toldBy(&config.Status), untold: missing != nil,
+	}, nil
 }
 
 func driversByNode(of []storagev1.CSINode) map[string][]string {
@@ -164,8 +169,8 @@ func factsOf(n *corev1.Node, drivers []string) trust.NodeFacts {
 
 // decision is what a pass carries out.
 type decision struct {
-	changes  []labelling
-	revoking []v1alpha1.RevokingNode
+	changes []labelling
+	told    told
 	// next is when a suspect node ceases to be one, or an entry of revoking lapses.
 	next time.Time
 }
@@ -173,28 +178,30 @@ type decision struct {
 // decideStanding finds the nodes whose labels have to change, and which nodes bindings are to be refused to meanwhile.
 func decideStanding(view *trust.View, world nodeWorld, now time.Time) decision {
 	var d decision
+	d.told.nodes = &v1alpha1.NodeCounts{}
 	listed := map[string]v1alpha1.RevokingNode{}
-	for _, r := range world.revoking {
+	for _, r := range world.told.revoking {
 		listed[r.Node] = r
 	}
 	for i := range world.nodes {
 		n := &world.nodes[i]
 		a := view.Assess(factsOf(n, world.drivers[n.Name]))
 		d.next = earliest(d.next, a.NextChange)
+		d.told.count(n.Name, a.Recognition)
 		want := a.Labels(n.Labels, func(level string) bool {
 			// A pod bound a moment ago may not be seen yet; while the node is listed, nobody can be bound to it any more.
-			return world.owing[n.Name][level] || listing(listed[n.Name], level, now) || losing(n.Labels, a, level)
+			return world.owing[n.Name][level] || listing(listed[n.Name], now) || losing(n.Labels, a, level)
 		})
 		c := labelling{node: n, want: want, loses: lost(n.Labels, want)}
 		if !maps.Equal(want, ownLabels(n.Labels)) {
 			d.changes = append(d.changes, c)
 		}
 		if entry, ok := revoke(c, listed[n.Name], now); ok {
-			d.revoking = append(d.revoking, entry)
+			d.told.revoking = append(d.told.revoking, entry)
 			d.next = earliest(d.next, entry.Until.Time)
 		}
 	}
-	slices.SortFunc(d.revoking, func(a, b v1alpha1.RevokingNode) int { return cmp.Compare(a.Node, b.Node) })
+	d.told = d.told.bounded()
 	return d
 }
 
@@ -206,20 +213,39 @@ func revoke(c labelling, listed v1alpha1.RevokingNode, now time.Time) (v1alpha1.
 		slices.Sort(levels)
 		return v1alpha1.RevokingNode{Node: c.node.Name, TrustLevels: slices.Compact(levels), Until: until}, true
 	}
-	back := !slices.ContainsFunc(listed.TrustLevels, func(level string) bool { return c.want[v1alpha1.OpenLabelPrefix+level] == "" })
-	return listed, listed.Node != "" && !back && now.Before(listed.Until.Time)
+	return listed, listing(listed, now) && !c.back(listed.TrustLevels)
 }
 
-// listing says whether a node is listed as losing a level.
-func listing(r v1alpha1.RevokingNode, level string, now time.Time) bool {
-	return slices.Contains(r.TrustLevels, level) && now.Before(r.Until.Time)
+// back says whether a node is open again for the levels it is listed with, and for all that it is held for: the list may not have
+// had room for every level.
+func (c labelling) back(levels []string) bool {
+	held := slices.Clone(levels)
+	for key := range c.want {
+		if level, isHeld := strings.CutPrefix(key, v1alpha1.HeldLabelPrefix); isHeld {
+			held = append(held, level)
+		}
+	}
+	return !slices.ContainsFunc(held, func(level string) bool { return c.want[v1alpha1.OpenLabelPrefix+level] == "" })
+}
+
+// listing says whether a node is listed as losing levels. Which ones does not matter: bindings are refused by node.
+func listing(r v1alpha1.RevokingNode, now time.Time) bool {
+	return r.Node != "" && now.Before(r.Until.Time)
 }
 
 // losing says whether a node is open for a level that it is not worth any more: this pass will list it.
 func losing(labels map[string]string, a trust.Assessment, level string) bool {
 	_, isOpen := labels[v1alpha1.OpenLabelPrefix+level]
+	return isOpen && worthTo(a, level) != trust.Open
+}
+
+// worthTo is what a node is worth to those who owe a level. One that is not recognised, or a level that does not exist: nothing.
+func worthTo(a trust.Assessment, level string) trust.Worth {
 	i := slices.IndexFunc(a.Standings, func(s trust.Standing) bool { return s.Level == level })
-	return isOpen && (i < 0 || a.Standings[i].Worth != trust.Open)
+	if i < 0 {
+		return trust.None
+	}
+	return a.Standings[i].Worth
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -253,8 +279,8 @@ func lost(labels, want map[string]string) []string {
 }
 
 // carryOut lists the losses first, so that everything stops at once, then changes the labels, also if listing failed.
-func (s *Standing) carryOut(ctx context.Context, d decision, listed []v1alpha1.RevokingNode) error {
-	listing := s.list(ctx, d.revoking, listed)
+func (s *Standing) carryOut(ctx context.Context, d decision, world nodeWorld) error {
+	listing := s.list(ctx, d.told, world)
 	var group errgroup.Group // one node's failure does not keep the others from being labelled
 	group.SetLimit(inParallel)
 	for _, c := range d.changes {
@@ -263,24 +289,21 @@ func (s *Standing) carryOut(ctx context.Context, d decision, listed []v1alpha1.R
 	return errors.Join(listing, group.Wait())
 }
 
-// list writes the nodes that bindings are refused to. It has a field owner of its own, beside the fence loop's.
-func (s *Standing) list(ctx context.Context, revoking, listed []v1alpha1.RevokingNode) error {
-	if equality.Semantic.DeepEqual(revoking, listed) {
+// list writes what is told of nodes. It has a field owner of its own, beside the fence loop's. While there is no TerroirConfig only a
+// loss has to be told at any price; the pass after its creation tells the rest.
+func (s *Standing) list(ctx context.Context, tell told, world nodeWorld) error {
+	if tell.same(world.told) || world.untold && len(tell.revoking) == 0 {
 		return nil
 	}
-	entries := make([]any, len(revoking))
-	for i, r := range revoking {
-		levels := make([]any, len(r.TrustLevels))
-		for j, level := range r.TrustLevels {
-			levels[j] = level
-		}
-		entries[i] = map[string]any{"node": r.Node, "trustLevels": levels, "until": r.Until.UTC().Format(time.RFC3339)}
+	status, err := tell.status()
+	if err != nil {
+		return err
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"revoking": entries}}}
+	u := &unstructured.Unstructured{Object: map[string]any{"status": status}}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TerroirConfig"))
 	u.SetName(v1alpha1.ConfigName)
 	if err := s.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner+"-standing"), client.ForceOwnership); err != nil {
-		return fmt.Errorf("listing the nodes that lose trust levels: %w", err)
+		return fmt.Errorf("listing the nodes that lose trust levels or are not recognised: %w", err)
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (t teller) level(l *v1alpha1.TrustLevel) *v1alpha1.TrustLevel {
 	wanted := l.DeepCopy()
 	s := &wanted.Status
 	users := t.used.users(l.Name)
-	s.Nodes = t.used.openNodes[l.Name]
+	s.Nodes, s.Pods, s.Astray = t.used.openNodes[l.Name], t.used.pods[l.Name], t.used.astray[l.Name]
 	s.RequiredBy = users[:min(len(users), 16)]
 	s.Zones, s.Sites, s.NextChange = 0, 0, nil
 	nearest := "there are no zones"

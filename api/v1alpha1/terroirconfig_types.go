@@ -9,6 +9,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:resource:scope=Cluster,categories=sovereignty
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'cluster'",message="there is one TerroirConfig: metadata.name must be cluster",reason=FieldValueInvalid
 // +kubebuilder:printcolumn:name="Fence",type=string,JSONPath=`.status.fence`
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes.total`
+// +kubebuilder:printcolumn:name="Recognised",type=integer,JSONPath=`.status.nodes.recognised`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type TerroirConfig struct {
@@ -19,7 +21,7 @@ type TerroirConfig struct {
 	// +optional
 	// +kubebuilder:default={}
 	Spec TerroirConfigSpec `json:"spec,omitempty"`
-	// status says which guarantee is in force.
+	// status says which guarantee is in force, and which nodes are not recognised.
 	// +optional
 	Status TerroirConfigStatus `json:"status,omitempty"`
 }
@@ -68,7 +70,7 @@ type UserName string
 // +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be the name of a namespace, such as monitoring"
 type NamespaceName string
 
-// TerroirConfigStatus says which guarantee is in force.
+// TerroirConfigStatus says which guarantee is in force, and which nodes are not recognised.
 type TerroirConfigStatus struct {
 	ConditionedStatus `json:",inline"`
 	// fence says what the API server itself enforces: Full shapes and judges, ValidatingOnly judges, Off leaves it to the webhook.
@@ -81,7 +83,46 @@ type TerroirConfigStatus struct {
 	// +listMapKey=node
 	// +kubebuilder:validation:MaxItems=10000
 	Revoking []RevokingNode `json:"revoking,omitempty"`
+	// nodes counts the nodes of the cluster. Absent: nobody has looked yet.
+	// +optional
+	Nodes *NodeCounts `json:"nodes,omitempty"`
+	// unrecognised lists nodes that are not recognised, Suspect ones included, and says why: the first hundred by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=node
+	// +kubebuilder:validation:MaxItems=100
+	Unrecognised []UnrecognisedNode `json:"unrecognised,omitempty"`
 }
+
+// NodeCounts counts the nodes of the cluster by what is known of where they stand.
+type NodeCounts struct {
+	// total is how many nodes there are.
+	Total int32 `json:"total"`
+	// recognised is how many of them stand in exactly one Zone.
+	Recognised int32 `json:"recognised"`
+	// suspect is how many were recognised, lack a signal now, and keep their labels for ten minutes at most.
+	Suspect int32 `json:"suspect"`
+}
+
+// UnrecognisedNode is a node of which it is not certain where it stands.
+type UnrecognisedNode struct {
+	// node is the node's name.
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node"`
+	// state is Unknown when no Zone's signals are all there, Ambiguous when the node might also be another Zone's or provider's, and Suspect when it was recognised and lacks a signal for a short time now. Only Suspect nodes keep what they have.
+	State NodeState `json:"state"`
+	// reason is a fixed word for machines, such as NoZoneMatches.
+	// +kubebuilder:validation:MaxLength=63
+	Reason string `json:"reason"`
+	// message says what the node lacks, or what speaks against it.
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message"`
+}
+
+// NodeState says why a node is not recognised, in one word.
+//
+// +kubebuilder:validation:Enum=Unknown;Ambiguous;Suspect
+type NodeState string
 
 // RevokingNode is a node that is losing trust levels.
 type RevokingNode struct {

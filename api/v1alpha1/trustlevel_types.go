@@ -12,6 +12,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Zones",type=integer,JSONPath=`.status.zones`
 // +kubebuilder:printcolumn:name="Sites",type=integer,JSONPath=`.status.sites`
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes`
+// +kubebuilder:printcolumn:name="Pods",type=integer,JSONPath=`.status.pods`
+// +kubebuilder:printcolumn:name="Astray",type=integer,JSONPath=`.status.astray`
 // +kubebuilder:printcolumn:name="Next change",type=string,JSONPath=`.status.nextChange`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Satisfied")].message`
@@ -160,6 +162,12 @@ type TrustLevelStatus struct {
 	// nodes is how many nodes are open to new pods that owe the level.
 	// +optional
 	Nodes int32 `json:"nodes"`
+	// pods is how many unfinished pods on nodes owe the level, whoever asked for it: those whose nodeSelector asks for it.
+	// +optional
+	Pods int32 `json:"pods"`
+	// astray is how many of them are on nodes that do not satisfy the level now. Terroir does not move them.
+	// +optional
+	Astray int32 `json:"astray"`
 	// nextChange is the next moment at which the passing of time alone may change where the level is satisfied.
 	// +optional
 	NextChange *metav1.Time `json:"nextChange,omitempty"`

@@ -19,14 +19,14 @@ func TestWhatKubectlGetShows(t *testing.T) {
 	s := start(t)
 	headers := map[string]string{
 		"zones":                    "NAME COUNTRY PROVIDER OFFER SITE NODES SATISFIES READY",
-		"trustlevels":              "NAME SATISFIED ZONES SITES NODES NEXT CHANGE READY REASON",
+		"trustlevels":              "NAME SATISFIED ZONES SITES NODES PODS ASTRAY NEXT CHANGE READY REASON",
 		"qualifications":           "NAME FRAMEWORK PROVIDER OFFER STATE UNTIL IN FORCE REASON",
 		"clusterplacementpolicies": "NAME ENFORCEMENT REQUIRES NAMESPACES PODS VIOLATIONS READY REASON",
 		"placementpolicies":        "NAME ENFORCEMENT REQUIRES PODS VIOLATIONS READY REASON",
 		"placementfloors":          "NAME REQUIRES MIN SITES MISSING",
 		"frameworks":               "NAME TITLE VERSION AUTHORITY LIFECYCLE READY",
 		"cloudproviders":           "NAME LEGAL ENTITY SEAT PARENT READY",
-		"terroirconfigs":           "NAME FENCE READY REASON",
+		"terroirconfigs":           "NAME FENCE NODES RECOGNISED READY REASON",
 	}
 	for _, f := range fixtures() {
 		s.store(t, f, "kubectl-test")

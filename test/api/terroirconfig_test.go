@@ -1,7 +1,7 @@
 package api_test
 
 func terroirConfig() fixture {
-	const first = "status.revoking[0]"
+	const first, unrecognised = "status.revoking[0]", "status.unrecognised[0]"
 	return fixture{
 		kind:    "TerroirConfig",
 		minimal: `metadata: {name: cluster}`,
@@ -15,7 +15,9 @@ status:
   observedGeneration: 1
   conditions: ` + someConditions + `
   fence: Full
-  revoking: [{node: n1, trustLevels: [secnumcloud], until: "2026-11-01T00:00:10Z"}]`,
+  revoking: [{node: n1, trustLevels: [secnumcloud], until: "2026-11-01T00:00:10Z"}]
+  nodes: {total: 3, recognised: 1, suspect: 1}
+  unrecognised: [{node: n2, state: Unknown, reason: NoZoneMatches, message: No zone has its signals.}]`,
 		refused: all(
 			cases{
 				"a second configuration": {set("metadata.name", "other"), "", "there is one TerroirConfig: metadata.name must be cluster"},
@@ -39,6 +41,13 @@ status:
 			setOf(first+".trustLevels", 256),
 			text(first+".trustLevels[0]", 0, 63),
 			moment(first+".until"),
+			required("status.nodes.total", "status.nodes.recognised", "status.nodes.suspect"),
+			setOf("status.unrecognised", 100, "node"),
+			required(unrecognised+".node", unrecognised+".state", unrecognised+".reason", unrecognised+".message"),
+			text(unrecognised+".node", 0, 253),
+			choice(unrecognised+".state", "Unknown", "Ambiguous", "Suspect"),
+			text(unrecognised+".reason", 0, 63),
+			text(unrecognised+".message", 0, 1024),
 			conditions(),
 		),
 	}

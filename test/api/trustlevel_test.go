@@ -31,6 +31,8 @@ status:
   zones: 2
   sites: 2
   nodes: 12
+  pods: 6
+  astray: 1
   nextChange: "2029-01-01T00:00:00Z"
   requiredBy: [ClusterPlacementPolicy/health-data]`,
 		refused: all(
