@@ -134,7 +134,8 @@ func (b *bench) loseOnce(ctx context.Context, s *site, tries []creation) (loss, 
 	var tried []attempt
 	var trying error
 	var done sync.WaitGroup
-	done.Go(func() { tried, trying = tryAll(binding, tries) })
+	refused := make(chan struct{})
+	done.Go(func() { tried, trying = tryAll(binding, tries, sync.OnceFunc(func() { close(refused) })) })
 	if err := pause(ctx, 300*time.Millisecond); err != nil {
 		return loss{}, err
 	}
@@ -145,6 +146,10 @@ func (b *bench) loseOnce(ctx context.Context, s *site, tries []creation) (loss, 
 	gone, err := awaitGone(ctx, labels, b.lost)
 	if err != nil {
 		return loss{}, err
+	}
+	select { // the labels of a few nodes may be gone before a single binding was tried
+	case <-refused:
+	case <-time.After(time.Minute):
 	}
 	stop()
 	done.Wait()
@@ -195,8 +200,8 @@ type attempt struct {
 	bound          bool
 }
 
-// tryAll tries to bind, node after node, until it is told to stop.
-func tryAll(ctx context.Context, tries []creation) ([]attempt, error) {
+// tryAll tries to bind, node after node, until it is told to stop, and calls refused when a try was.
+func tryAll(ctx context.Context, tries []creation, refused func()) ([]attempt, error) {
 	var tried []attempt
 	for i := 0; ; i++ {
 		sent := time.Now()
@@ -211,6 +216,9 @@ func tryAll(ctx context.Context, tries []creation) ([]attempt, error) {
 			return nil, fmt.Errorf("binding: status %d: %s", status, answer)
 		}
 		tried = append(tried, attempt{sent: sent, answered: time.Now(), bound: status == http.StatusCreated})
+		if status != http.StatusCreated {
+			refused()
+		}
 	}
 }
 
