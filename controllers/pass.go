@@ -114,9 +114,9 @@ func (l loop) start(mgr ctrl.Manager) error {
 	return nil
 }
 
-// backoff is short: a loop that failed has somebody waiting for it.
+// backoff is short: a loop that failed has somebody waiting for it, and may have forgotten when a date passes.
 func backoff() workqueue.TypedRateLimiter[Pass] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[Pass](50*time.Millisecond, 30*time.Second)
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[Pass](50*time.Millisecond, 5*time.Second)
 }
 
 // announcements tell the loops that a new snapshot was published.

@@ -115,6 +115,8 @@ func readiness(enforcement v1alpha1.Enforcement, t tally, problems []policy.Prob
 // follows says what follows from a problem of a policy.
 func follows(reason policy.Reason, enforcement v1alpha1.Enforcement) string {
 	switch {
+	case reason == policy.NamespaceExempt:
+		return ""
 	case reason == policy.SelectorInvalid:
 		return "; the policy governs no namespace"
 	case enforcement == v1alpha1.EnforcementEnforce:

@@ -59,6 +59,8 @@ const (
 	TrustLevelNotFound Reason = "TrustLevelNotFound"
 	// SelectorInvalid says that nobody can tell which namespaces a policy was meant for. It governs none.
 	SelectorInvalid Reason = "SelectorInvalid"
+	// NamespaceExempt says that a policy is in a namespace that no policy governs.
+	NamespaceExempt Reason = "NamespaceExempt"
 	// AnnotationInvalid says that an annotation under Terroir's prefixes is unknown or does not parse.
 	AnnotationInvalid Reason = "AnnotationInvalid"
 )

@@ -104,6 +104,9 @@ func Selector(s *v1alpha1.NamespaceSelector) (labels.Selector, error) {
 
 func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {
 	source := Source{Kind: "PlacementPolicy", Namespace: p.Namespace, Name: p.Name}
+	if s.exempt[p.Namespace] {
+		s.problem(Problem{Source: source, Reason: NamespaceExempt, Message: fmt.Sprintf("%s: no policy governs namespace %s, which is exempt", source, p.Namespace)})
+	}
 	compiled := Policy{Demand: s.demand(source, &p.Spec.PlacementDemand), Enforcement: p.Spec.Enforcement}
 	s.namespaced[p.Namespace] = append(s.namespaced[p.Namespace], compiled)
 }

@@ -236,3 +236,18 @@ func TestAddAnnotations(t *testing.T) {
 		t.Errorf("what was handed over has changed: %+v", owed)
 	}
 }
+
+func TestAPolicyInAnExemptNamespaceSaysSo(t *testing.T) {
+	p := v1alpha1.PlacementPolicy{Spec: v1alpha1.PlacementPolicySpec{PlacementDemand: v1alpha1.PlacementDemand{
+		TrustLevels: []v1alpha1.LevelName{"trusted"}, Enforcement: v1alpha1.EnforcementEnforce,
+	}}}
+	p.Namespace, p.Name = "kube-system", "p"
+	set := policy.Compile(policy.Objects{Policies: []v1alpha1.PlacementPolicy{p}, Levels: []string{"trusted"}})
+	problems := set.ProblemsOf(policy.Source{Kind: "PlacementPolicy", Namespace: "kube-system", Name: "p"})
+	if len(problems) != 1 || problems[0].Reason != policy.NamespaceExempt {
+		t.Errorf("its problems are %v", problems)
+	}
+	if owed := set.Namespace(policy.Namespace{Name: "kube-system"}); owed.Owes() {
+		t.Errorf("the exempt namespace owes %+v", owed)
+	}
+}
