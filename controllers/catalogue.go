@@ -76,7 +76,7 @@ func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
 	}
 	now := c.now()
 	view := current.Catalogue.At(now)
-	t := teller{catalogue: current.Catalogue, view: view, used: decideUsage(current.Policies, view, world)}
+	t := newTeller(current.Catalogue, view, decideUsage(current.Policies, view, world))
 	if err := c.carryOut(ctx, current, objects, t); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 	"github.com/terroir-dev/terroir/internal/trust"
@@ -101,8 +99,4 @@ func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 		namespaces += int(t.violatedNamespaces)
 	}
 	return pods, namespaces
-}
-
-func isOwnAnnotation(key string) bool {
-	return strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix)
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 )
 
@@ -94,7 +95,7 @@ func slimPod(o any) (any, error) {
 	slim.Name, slim.Namespace, slim.UID, slim.ResourceVersion = p.Name, p.Namespace, p.UID, p.ResourceVersion
 	slim.Annotations = map[string]string{}
 	for key, value := range p.Annotations {
-		if isOwnAnnotation(key) {
+		if policy.IsOwn(key) {
 			slim.Annotations[key] = value
 		}
 	}

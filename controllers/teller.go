@@ -17,6 +17,20 @@ type teller struct {
 	catalogue *trust.Catalogue
 	view      *trust.View
 	used      usage
+	// zones and levels are the view's summaries, by name: made once, not once for each object.
+	zones  map[string]trust.ZoneSummary
+	levels map[string]trust.LevelSummary
+}
+
+func newTeller(catalogue *trust.Catalogue, view *trust.View, used usage) teller {
+	t := teller{catalogue: catalogue, view: view, used: used, zones: map[string]trust.ZoneSummary{}, levels: map[string]trust.LevelSummary{}}
+	for _, z := range view.Zones() {
+		t.zones[z.Name] = z
+	}
+	for _, l := range view.TrustLevels() {
+		t.levels[l.Name] = l
+	}
+	return t
 }
 
 // ready sets the condition Ready from what is wrong with an object.
@@ -56,11 +70,9 @@ func (t teller) zone(z *v1alpha1.Zone) *v1alpha1.Zone {
 	s := &wanted.Status
 	s.Nodes = t.used.zoneNodes[z.Name]
 	s.TrustLevels, s.Satisfies, s.Site, s.NextChange = nil, "", z.Name, nil
-	for _, summary := range t.view.Zones() {
-		if summary.Name == z.Name {
-			s.Site, s.NextChange = summary.Site, moment(summary.NextChange)
-			s.TrustLevels, s.Satisfies = levelsOf(summary.Standings)
-		}
+	if summary, known := t.zones[z.Name]; known {
+		s.Site, s.NextChange = summary.Site, moment(summary.NextChange)
+		s.TrustLevels, s.Satisfies = levelsOf(summary.Standings)
 	}
 	t.ready(&s.ConditionedStatus, trust.KindZone, z)
 	return wanted
@@ -103,12 +115,10 @@ func (t teller) level(l *v1alpha1.TrustLevel) *v1alpha1.TrustLevel {
 	s.RequiredBy = users[:min(len(users), 16)]
 	s.Zones, s.Sites, s.NextChange = 0, 0, nil
 	nearest := "there are no zones"
-	for _, summary := range t.view.TrustLevels() {
-		if summary.Name == l.Name {
-			s.Zones, s.Sites, s.NextChange = int32(len(summary.Zones)), int32(len(summary.Sites)), moment(summary.NextChange)
-			if summary.Nearest.Message != "" {
-				nearest = summary.Nearest.Message
-			}
+	if summary, known := t.levels[l.Name]; known {
+		s.Zones, s.Sites, s.NextChange = int32(len(summary.Zones)), int32(len(summary.Sites)), moment(summary.NextChange)
+		if summary.Nearest.Message != "" {
+			nearest = summary.Nearest.Message
 		}
 	}
 	t.ready(&s.ConditionedStatus, trust.KindTrustLevel, l)

@@ -68,7 +68,7 @@ func tellerOf(o trust.Objects) teller {
 	for i := range 300 {
 		used.requiredBy["anywhere-but-here"] = append(used.requiredBy["anywhere-but-here"], fmt.Sprintf("PlacementPolicy/ns-%03d/p", i))
 	}
-	return teller{catalogue: c, view: c.At(noon), used: used}
+	return newTeller(c, c.At(noon), used)
 }
 
 func conditionsFit(t *testing.T, whose string, conditions []metav1.Condition) {

@@ -142,7 +142,7 @@ func TestPodsThatOweALevelAreCounted(t *testing.T) {
 			got := decideUsage(policy.Compile(policy.Objects{}), here(), usageWorld{pods: []corev1.Pod{c.pod}, nodes: []corev1.Node{
 				node("here", map[string]string{"place": "here"}), node("there", map[string]string{"place": "there"}), node("suspect", map[string]string{v1alpha1.ZoneLabel: "z"}),
 			}})
-			level := teller{catalogue: trust.Compile(trust.Objects{}), view: here(), used: got}.level(&v1alpha1.TrustLevel{ObjectMeta: metav1.ObjectMeta{Name: "here"}})
+			level := newTeller(trust.Compile(trust.Objects{}), here(), got).level(&v1alpha1.TrustLevel{ObjectMeta: metav1.ObjectMeta{Name: "here"}})
 			if level.Status.Pods != c.pods || level.Status.Astray != c.astray {
 				t.Errorf("%d pods, %d astray, not %d and %d", level.Status.Pods, level.Status.Astray, c.pods, c.astray)
 			}

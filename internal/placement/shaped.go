@@ -6,13 +6,18 @@ func JudgeShaped(c Case) Verdict {
 	if !c.Owed.Owes() {
 		return verdictOf(nil)
 	}
+	return verdictOf(append(c.unmendable(), c.uncountable()...))
+}
+
+// unmendable asks the rules that shaping cannot mend.
+func (c Case) unmendable() []Denial {
 	var denials []Denial
 	for _, r := range Rules() {
 		if r.Template {
 			denials = append(denials, r.Judge(c)...)
 		}
 	}
-	return verdictOf(append(denials, c.uncountable()...))
+	return denials
 }
 
 // uncountable denies the pods whose workload label shaping cannot help: those that bring another value, and those without a

@@ -37,12 +37,7 @@ func JudgeTemplate(t Template, owed policy.Obligation, s Settings, g Ground) (Ve
 	if !owed.Owes() {
 		return verdictOf(nil), nil
 	}
-	var denials []Denial
-	for _, r := range Rules() {
-		if r.Template {
-			denials = append(denials, r.Judge(c)...)
-		}
-	}
+	denials := c.unmendable()
 	if pod.hasWorkloadLabel() && len(owed.Levels) > 0 {
 		denials = append(denials, Denial{
 			Rule: "workload", Field: "spec.template.metadata.labels[terroir.dev/workload]",

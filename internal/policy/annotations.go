@@ -73,11 +73,16 @@ func ParseAnnotations(source Source, annotations map[string]string) (Demand, []P
 	return d, problems
 }
 
+// IsOwn says whether the key of an annotation is under one of Terroir's prefixes.
+func IsOwn(key string) bool {
+	return strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix)
+}
+
 // ownKeys are the keys under Terroir's prefixes, sorted.
 func ownKeys(annotations map[string]string) []string {
 	var keys []string
 	for key := range annotations {
-		if strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix) {
+		if IsOwn(key) {
 			keys = append(keys, key)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "sigs.k8s.io/json"
 
-	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/internal/policy"
 )
 
 // review is the part of an AdmissionReview that is read. O is the part of the object that its judges read; the rest, which
@@ -202,7 +202,7 @@ func clip(sentence string, longest int) string {
 func ours(annotations map[string]string) map[string]string {
 	var found map[string]string
 	for key, value := range annotations {
-		if strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix) {
+		if policy.IsOwn(key) {
 			if found == nil {
 				found = map[string]string{}
 			}

@@ -347,17 +347,7 @@ spec: {trustLevels: [trusted], enforcement: Enforce}
 	})
 	t.Run("when the policy goes, the namespace is free again", func(t *testing.T) {
 		w.remove(t, &v1alpha1.PlacementPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "payroll", Name: "payroll"}})
-		eventually(t, "neither label nor floor is left", func() error {
-			var n corev1.Namespace
-			if err := w.Get(t.Context(), client.ObjectKey{Name: "payroll"}, &n); err != nil {
-				return err
-			}
-			err := w.Get(t.Context(), client.ObjectKey{Namespace: "payroll", Name: "floor"}, &floor)
-			if n.Labels[v1alpha1.GovernedLabel] != "" || !apierrors.IsNotFound(err) {
-				return fmt.Errorf("labels %v, floor: %w", n.Labels, err)
-			}
-			return nil
-		})
+		eventually(t, "neither label nor floor is left", func() error { return w.free(t, "payroll") })
 	})
 }
 

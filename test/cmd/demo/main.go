@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -75,10 +74,10 @@ func play(ctx context.Context, dir string) error {
 	}
 	if err := demo.Play(ctx, c, os.Stdout); err != nil {
 		return fmt.Errorf("the story ends here: %w\n\nThe cluster is left running: look into it with KUBECONFIG=%s %s, into its logs in %s, and end it with make down",
-			err, relative(c.Kubeconfig()), relative(c.Kubectl()), relative(filepath.Dir(c.Log(""))))
+			err, cluster.Relative(c.Kubeconfig()), cluster.Relative(c.Kubectl()), cluster.Relative(filepath.Dir(c.Log(""))))
 	}
 	fmt.Println()
-	fmt.Print(demo.Next(relative(c.Kubeconfig()), relative(filepath.Dir(c.Kubectl()))))
+	fmt.Print(demo.Next(cluster.Relative(c.Kubeconfig()), cluster.Relative(filepath.Dir(c.Kubectl()))))
 	return nil
 }
 
@@ -87,7 +86,7 @@ func start(ctx context.Context, dir string) (*cluster.Cluster, error) {
 	fmt.Println("Starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok, which plays the kubelets ...")
 	c, err := cluster.Start(ctx, cluster.Options{Dir: dir, Detached: true, Progress: os.Stderr})
 	if err == nil {
-		fmt.Printf("The control plane is up after %.1f s; logs are in %s.\n", time.Since(began).Seconds(), relative(filepath.Dir(c.Log(""))))
+		fmt.Printf("The control plane is up after %.1f s; logs are in %s.\n", time.Since(began).Seconds(), cluster.Relative(filepath.Dir(c.Log(""))))
 	}
 	return c, err
 }
@@ -160,7 +159,7 @@ The catalogue says who is what. Zones, trust levels and policies are yours to ad
 
 Nodes that you create become Ready, and pods on them run. Logs are in %s.
 make stop-operator stops only the operator, make start-operator starts it again, make down stops all of it.
-`, relative(c.Kubeconfig()), relative(filepath.Dir(c.Kubectl())), relative(filepath.Dir(c.Log(""))))
+`, cluster.Relative(c.Kubeconfig()), cluster.Relative(filepath.Dir(c.Kubectl())), cluster.Relative(filepath.Dir(c.Log(""))))
 }
 
 func down(_ context.Context, dir string) error {
@@ -206,17 +205,4 @@ func running(dir string) (*cluster.Cluster, error) {
 		return nil, fmt.Errorf("%w: make up or make demo starts one", err)
 	}
 	return c, err
-}
-
-// relative is the path as one would type it here.
-func relative(path string) string {
-	here, err := os.Getwd()
-	if err != nil {
-		return path
-	}
-	short, err := filepath.Rel(here, path)
-	if err != nil || strings.HasPrefix(short, "..") {
-		return path
-	}
-	return short
 }

@@ -130,20 +130,7 @@ func revive(ctx context.Context, dir string) error {
 }
 
 func explain(c *cluster.Cluster) {
-	fmt.Printf("  export KUBECONFIG=%s\n  %s get nodes\nLogs are in %s.\n", relative(c.Kubeconfig()), relative(c.Kubectl()), relative(filepath.Dir(c.Log(""))))
-}
-
-// relative is the path as one would type it here.
-func relative(path string) string {
-	here, err := os.Getwd()
-	if err != nil {
-		return path
-	}
-	short, err := filepath.Rel(here, path)
-	if err != nil || strings.HasPrefix(short, "..") {
-		return path
-	}
-	return short
+	fmt.Printf("  export KUBECONFIG=%s\n  %s get nodes\nLogs are in %s.\n", cluster.Relative(c.Kubeconfig()), cluster.Relative(c.Kubectl()), cluster.Relative(filepath.Dir(c.Log(""))))
 }
 
 func down() *cobra.Command {
