@@ -53,9 +53,10 @@ type Options struct {
 
 // Objects gives every object of the fence, in the order in which they are best created: what judges before what shapes.
 func Objects(o Options) []runtime.Object {
-	objects := validating(o)
+	objects := append(validating(o), guards(o)...)
 	if o.Mutating {
 		objects = append(objects, mutating(o)...)
+		objects = append(objects, keepers(o)...)
 	}
 	return objects
 }

@@ -14,11 +14,16 @@ type Settings struct {
 	Schedulers []string
 	// SchedulerUsers are the users who may bind governed pods.
 	SchedulerUsers []string
+	// CloudControllerUsers are the users as whom the cloud controller says which machine a node is.
+	CloudControllerUsers []string
 }
 
 // DefaultSettings are those of a TerroirConfig that says nothing.
 func DefaultSettings() Settings {
-	return Settings{Schedulers: []string{corev1.DefaultSchedulerName}, SchedulerUsers: []string{"system:kube-scheduler"}}
+	return Settings{
+		Schedulers: []string{corev1.DefaultSchedulerName}, SchedulerUsers: []string{"system:kube-scheduler"},
+		CloudControllerUsers: []string{"system:serviceaccount:kube-system:cloud-controller-manager", "system:cloud-controller-manager"},
+	}
 }
 
 // Variable is a named CEL expression that the expressions after it may use as variables.<name>.
