@@ -43,7 +43,7 @@ type Todo struct {
 
 func (t *Todo) remove(o Object) {
 	if o.going {
-		t.wait("%s is being deleted", o)
+		t.wait("%s to be gone", o)
 		return
 	}
 	t.Steps = append(t.Steps, Step{Stage: t.Stage, Object: o, Says: "delete " + o.String()})
