@@ -64,6 +64,9 @@ func (u *Uninstaller) Run(ctx context.Context) ([]Left, error) {
 	if err := u.allowed(ctx); err != nil {
 		return nil, err
 	}
+	if err := u.rehearse(ctx); err != nil {
+		return nil, err
+	}
 	var left []Left
 	for _, s := range stages() {
 		stays, err := u.stage(ctx, s)
@@ -76,6 +79,32 @@ func (u *Uninstaller) Run(ctx context.Context) ([]Left, error) {
 		left = append(left, stays...)
 	}
 	return left, nil
+}
+
+// rehearse asks the API server whether it would let everything be deleted that is to be deleted, as far as policies are concerned that it
+// reads from its own files: they refuse whoever asks, and it is better to know before the operator is stopped. Other refusals
+// may come from what an earlier stage removes.
+func (u *Uninstaller) rehearse(ctx context.Context) error {
+	w, err := u.gatherer.gather(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range Decide(w, u.options) {
+		for _, s := range t.Steps {
+			if s.Patch != nil {
+				continue
+			}
+			if err := u.gatherer.client.Delete(ctx, s.named(), client.DryRunAll); refusedByManifest(err) {
+				return manifestRefusal(s, err)
+			}
+		}
+	}
+	return nil
+}
+
+func manifestRefusal(s Step, err error) Refusal {
+	return Refusal(fmt.Sprintf("the API server refuses to %s, by a policy that it reads from its own files: %v; "+
+		"remove Terroir's files from the directory of static admission manifests of every API server, then run this again", s.Says, err))
 }
 
 // round is what is remembered between the rounds of a stage.
@@ -153,8 +182,7 @@ func (u *Uninstaller) carryOut(ctx context.Context, r *round, t Todo) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case refusedByManifest(err):
-			return Refusal(fmt.Sprintf("the API server refuses to %s, by a policy that it reads from its own files: %v; "+
-				"remove Terroir's files from the directory of static admission manifests of every API server, then run this again", s.Says, err))
+			return manifestRefusal(s, err)
 		case err != nil:
 			r.failures[s.Says] = err
 		}
@@ -187,16 +215,21 @@ func (r *round) once(tell func(string), what string) {
 
 // take takes one step. An object that is gone needs no change any more.
 func (u *Uninstaller) take(ctx context.Context, s Step) error {
+	err := u.change(ctx, s.named(), s)
+	if absent(err) {
+		return nil
+	}
+	return err
+}
+
+// named is the object of a step, as the client wants it.
+func (s Step) named() *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetAPIVersion(s.Object.APIVersion)
 	o.SetKind(s.Object.Kind)
 	o.SetNamespace(s.Object.Namespace)
 	o.SetName(s.Object.Name)
-	err := u.change(ctx, o, s)
-	if absent(err) {
-		return nil
-	}
-	return err
+	return o
 }
 
 func (u *Uninstaller) change(ctx context.Context, o client.Object, s Step) error {

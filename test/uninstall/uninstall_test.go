@@ -26,7 +26,7 @@ import (
 
 // One story, since a cluster can lose Terroir only once at a time: each part begins where the one before it ended.
 func TestTerroirGoes(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, cluster.Options{Progress: os.Stderr})
 	w.install(t)
 	w.govern(t)
 
@@ -226,8 +226,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, options cluster.Options) *world {
 	t.Helper()
-	c := cluster.New(t, cluster.Options{Progress: os.Stderr})
+	c := cluster.New(t, options)
 	return &world{cluster: c, Client: clientOf(t, c), binary: build(t)}
 }
