@@ -25,7 +25,6 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	log.SetLogger(logr.Discard()) // the client library would complain that it has nowhere to log to
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	code := run(ctx, streams, os.Args[1:])

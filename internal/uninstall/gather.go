@@ -194,7 +194,7 @@ func (g *gatherer) objects(ctx context.Context, crd *apiextensionsv1.CustomResou
 	gvk := schema.GroupVersionKind{Group: crd.Spec.Group, Version: served(crd), Kind: crd.Spec.Names.Kind}
 	return g.list(ctx, metadata(gvk), func(o client.Object) error {
 		object := named(gvk, o)
-		foreign := except(o.GetFinalizers(), isFinalizer)
+		foreign := except(o.GetFinalizers(), isOurs)
 		if len(foreign) < len(o.GetFinalizers()) {
 			w.kept = append(w.kept, kept{Object: object, finalizers: o.GetFinalizers()})
 		}

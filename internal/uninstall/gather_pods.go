@@ -21,7 +21,7 @@ func (g *gatherer) pods(ctx context.Context, w *World) error {
 			return nil
 		}
 		object := named(gvk, p)
-		if gates := gatesOf(p); slices.ContainsFunc(gates, isGate) && !object.going {
+		if gates := gatesOf(p); slices.ContainsFunc(gates, isOurs) && !object.going {
 			w.gated = append(w.gated, gated{Object: object, gates: gates})
 		}
 		if asks := asksOf(&p.Spec, p.Spec.NodeName != ""); len(asks) > 0 {

@@ -56,7 +56,7 @@ func templated(o Object, t *corev1.PodTemplateSpec) workload {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Spec.NodeSelector)) {
-		if isNodeLabel(key) {
+		if strings.HasPrefix(key, v1alpha1.HeldLabelPrefix) {
 			x.held = append(x.held, key)
 		}
 	}

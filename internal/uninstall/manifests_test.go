@@ -17,7 +17,7 @@ import (
 // What `make deploy` installs, this package removes: by name what belongs to the whole cluster, and with its namespace all that lies in it.
 func TestWhatIsInstalledIsRemoved(t *testing.T) {
 	seen := 0
-	for _, o := range manifests(t, "namespace", "rbac", "manager", "webhook") {
+	for _, o := range manifests(t) {
 		seen++
 		var known []string
 		switch o.GetKind() {
@@ -40,12 +40,17 @@ func TestWhatIsInstalledIsRemoved(t *testing.T) {
 	}
 }
 
-// manifests are the objects in the files of folders of config/.
-func manifests(t *testing.T, folders ...string) []*unstructured.Unstructured {
+// manifests are the objects in the files of the folders that config/default is made of.
+func manifests(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
+	const whole = "../../config/default"
+	folders, _, err := unstructured.NestedStringSlice(decode(t, filepath.Join(whole, "kustomization.yaml"))[0].Object, "resources")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var found []*unstructured.Unstructured
 	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join("../../config", folder, "*.yaml"))
+		files, err := filepath.Glob(filepath.Join(whole, folder, "*.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,8 +48,13 @@ func needed(o Options) []permission {
 		{verb: "list", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
 	}
 	for _, r := range []permission{
-		{resource: "pods"}, {resource: "nodes"}, {resource: "namespaces"}, {group: apps, resource: "deployments"},
-		{group: apps, resource: "statefulsets"}, {group: apps, resource: "daemonsets"}, {group: batch, resource: "cronjobs"},
+		{resource: "pods"},
+		{resource: "nodes"},
+		{resource: "namespaces"},
+		{group: apps, resource: "deployments"},
+		{group: apps, resource: "statefulsets"},
+		{group: apps, resource: "daemonsets"},
+		{group: batch, resource: "cronjobs"},
 	} {
 		all = append(all, r.with("list"), r.with("patch"))
 	}
@@ -88,7 +93,7 @@ func (u *Uninstaller) allowed(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		return Refusal("you may not uninstall Terroir: you lack the permission to " + strings.Join(missing, ", "))
+		return fmt.Errorf("you may not uninstall Terroir: you lack the permission to %s", strings.Join(missing, ", "))
 	}
 	return nil
 }

@@ -109,6 +109,19 @@ func TestDecide(t *testing.T) {
 			want: []string{`templates: remove mirrored annotations from the template of Deployment shop/web ` +
 				`{"spec":{"template":{"metadata":{"annotations":{"inherited.terroir.dev/trust-level":null}}}}}`},
 		},
+		"a DaemonSet's entries for levels go with its mirrors": {
+			world: World{workloads: []workload{{Object: agent, mirrors: []string{"m"}, asks: []string{held}, held: []string{held}}}},
+			want: []string{
+				`templates: remove mirrored annotations and nodeSelector entries for trust levels from the template of DaemonSet shop/agent ` +
+					`{"spec":{"template":{"metadata":{"annotations":{"m":null}},"spec":{"nodeSelector":{"` + held + `":null}}}}}`,
+				"nodes waits for the template of DaemonSet shop/agent to be changed",
+			},
+		},
+		"a DaemonSet that asks for a zone by its own word is left": {
+			world: World{workloads: []workload{{Object: agent, asks: []string{v1alpha1.ZoneLabel}}}},
+			want: []string{"nodes leaves: the template of DaemonSet shop/agent itself asks nodes for " + v1alpha1.ZoneLabel +
+				"; nobody will set that any more; remove it from the template"},
+		},
 		"a CronJob's template stands deeper": {
 			world: World{workloads: []workload{{Object: object("CronJob", "nightly"), mirrors: []string{"m"}}}},
 			want: []string{`templates: remove mirrored annotations from the template of CronJob shop/nightly ` +

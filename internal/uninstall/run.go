@@ -18,11 +18,6 @@ import (
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// Refusal is why nothing, or nothing more, was done: somebody has to act first.
-type Refusal string
-
-func (r Refusal) Error() string { return string(r) }
-
 // Uninstaller uninstalls Terroir from one cluster.
 type Uninstaller struct {
 	gatherer gatherer
@@ -74,7 +69,7 @@ func (u *Uninstaller) Run(ctx context.Context) ([]Left, error) {
 			return nil, fmt.Errorf("stage %s: %w", s.name, err)
 		}
 		if s.first && len(stays) > 0 {
-			return nil, fmt.Errorf("stage %s: %w", s.name, Refusal(stays[0].Says+"; nothing beyond this was touched"))
+			return nil, fmt.Errorf("stage %s: %s; nothing beyond this was touched", s.name, stays[0].Says)
 		}
 		left = append(left, stays...)
 	}
@@ -102,9 +97,9 @@ func (u *Uninstaller) rehearse(ctx context.Context) error {
 	return nil
 }
 
-func manifestRefusal(s Step, err error) Refusal {
-	return Refusal(fmt.Sprintf("the API server refuses to %s, by a policy that it reads from its own files: %v; "+
-		"remove Terroir's files from the directory of static admission manifests of every API server, then run this again", s.Says, err))
+func manifestRefusal(s Step, err error) error {
+	return fmt.Errorf("the API server refuses to %s, by a policy that it reads from its own files: %w; "+
+		"remove Terroir's files from the directory of static admission manifests of every API server, then run this again", s.Says, err)
 }
 
 // round is what is remembered between the rounds of a stage.
@@ -126,7 +121,7 @@ func (u *Uninstaller) stage(ctx context.Context, s stage) ([]Left, error) {
 		todo := s.todo(w, u.options)
 		switch {
 		case todo.Refused != "":
-			return nil, Refusal(todo.Refused)
+			return nil, errors.New(todo.Refused)
 		case len(todo.Steps) == 0 && len(todo.Waits) == 0:
 			return todo.Left, nil
 		case w.now.After(r.until):

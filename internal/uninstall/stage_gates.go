@@ -6,7 +6,7 @@ package uninstall
 func liftGates(w World, _ Options, t *Todo) {
 	for _, p := range w.gated {
 		var gates []map[string]string
-		for _, name := range except(p.gates, isGate) {
+		for _, name := range except(p.gates, isOurs) {
 			gates = append(gates, map[string]string{"name": name})
 		}
 		t.change(p.Object, map[string]any{

@@ -23,7 +23,7 @@ func removeMarks(w World, o Options, t *Todo) {
 	}
 	for _, k := range w.kept {
 		t.change(k.Object, map[string]any{"metadata": map[string]any{
-			"resourceVersion": k.version, "finalizers": except(k.finalizers, isFinalizer),
+			"resourceVersion": k.version, "finalizers": except(k.finalizers, isOurs),
 		}}, "remove Terroir's finalizer from "+k.String())
 	}
 	if o.KeepKinds {

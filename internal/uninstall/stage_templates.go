@@ -6,7 +6,7 @@ import "strings"
 //
 // Reads the templates of Deployments, StatefulSets, DaemonSets and CronJobs. A workload whose template changes replaces its pods, by its own
 // strategy. In a DaemonSet an entry goes whoever wrote it: once the labels are gone it would be a DaemonSet for no node at
-// all. Ignores the annotations that developers wrote, which mean nothing without Terroir; Jobs, whose templates are fixed; and
+// all. Ignores other entries, which Terroir never wrote; the annotations that developers wrote, which mean nothing without Terroir; Jobs, whose templates are fixed; and
 // ReplicaSets and ControllerRevisions, which are their workloads' memory.
 func stripTemplates(w World, _ Options, t *Todo) {
 	for _, x := range w.workloads {

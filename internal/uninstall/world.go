@@ -122,11 +122,8 @@ type kind struct {
 	remaining []string
 }
 
-// isGate tells whether a scheduling gate is Terroir's.
-func isGate(name string) bool { return strings.HasPrefix(name, v1alpha1.AnnotationPrefix) }
-
-// isFinalizer tells whether a finalizer is Terroir's.
-func isFinalizer(name string) bool { return strings.HasPrefix(name, v1alpha1.AnnotationPrefix) }
+// isOurs tells whether the name of a scheduling gate or a finalizer is Terroir's.
+func isOurs(name string) bool { return strings.HasPrefix(name, v1alpha1.AnnotationPrefix) }
 
 // isNodeLabel tells whether the key of a node's label is Terroir's.
 func isNodeLabel(key string) bool {

@@ -4,10 +4,12 @@ package uninstall
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,11 @@ func TestTerroirGoes(t *testing.T) {
 		code, out, said := w.command(t, "uninstall", "--dry-run")
 		if code != 0 || said != "" || !strings.Contains(out, "remove nodeSelector entries for trust levels from the template of DaemonSet patients/agent") {
 			t.Errorf("exit code %d, standard output %q, and it said %q", code, out, said)
+		}
+		code, out, said = w.command(t, "uninstall", "--dry-run", "--output", "json")
+		var plan []uninstall.Todo
+		if err := json.Unmarshal([]byte(out), &plan); err != nil || code != 0 || said != "" || len(plan) == 0 {
+			t.Errorf("exit code %d, %v, standard output %q, and it said %q", code, err, out, said)
 		}
 		w.unchanged(t, before)
 	})
@@ -164,13 +171,14 @@ func (w *world) dies(t *testing.T, steps map[string]bool) bool {
 	return err != nil
 }
 
-// command runs the built command as the administrator, or with a kubeconfig of its own.
+// command runs the built command as kubectl does, as the administrator or with a kubeconfig of its own.
 func (w *world) command(t *testing.T, args ...string) (code int, out, said string) {
 	t.Helper()
 	if args[0] != "--kubeconfig" {
 		args = append([]string{"--kubeconfig", w.cluster.Kubeconfig()}, args...)
 	}
-	command := exec.CommandContext(t.Context(), w.binary, append(args, "--timeout", patience.String())...)
+	command := exec.CommandContext(t.Context(), w.cluster.Kubectl(), slices.Concat([]string{"terroir"}, args, []string{"--timeout", patience.String()})...)
+	command.Env = append(os.Environ(), "PATH="+filepath.Dir(w.binary))
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()

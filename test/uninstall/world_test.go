@@ -378,7 +378,8 @@ func (w *world) nodeLabels(t *testing.T) map[string]string {
 				keys = append(keys, key)
 			}
 		}
-		if slices.Sort(keys); len(keys) > 0 {
+		slices.Sort(keys)
+		if len(keys) > 0 {
 			found[nodes.Items[i].Name] = strings.Join(keys, ",")
 		}
 	}
@@ -390,8 +391,10 @@ func (w *world) content(t *testing.T, namespace string) []unstructured.Unstructu
 	t.Helper()
 	var found []unstructured.Unstructured
 	for _, gvk := range []schema.GroupVersionKind{
-		{Group: "apps", Version: "v1", Kind: "Deployment"}, {Group: "apps", Version: "v1", Kind: "ReplicaSet"},
-		{Group: "apps", Version: "v1", Kind: "DaemonSet"}, {Version: "v1", Kind: "Pod"},
+		{Group: "apps", Version: "v1", Kind: "Deployment"},
+		{Group: "apps", Version: "v1", Kind: "ReplicaSet"},
+		{Group: "apps", Version: "v1", Kind: "DaemonSet"},
+		{Version: "v1", Kind: "Pod"},
 	} {
 		l := &unstructured.UnstructuredList{}
 		l.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
