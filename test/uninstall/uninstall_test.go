@@ -80,6 +80,7 @@ func TestTerroirGoes(t *testing.T) {
 		if code != 1 || out != "" || t.Failed() {
 			t.Errorf("exit code %d, standard output %q, and it said:\n%s", code, out, said)
 		}
+		t.Log(said)
 		if w.pod(t, "patients", "bare").UID != bare.UID {
 			t.Error("the bare pod is another one")
 		}
