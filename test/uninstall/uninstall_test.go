@@ -124,8 +124,10 @@ func TestTerroirGoes(t *testing.T) {
 		t.Logf("it died after %d different steps", len(steps))
 		w.gone(t)
 	})
+}
 
-	w.reset(t)
+func TestTerroirLeavesItsKinds(t *testing.T) {
+	w := newWorld(t, cluster.Options{Progress: os.Stderr})
 	w.install(t)
 	w.govern(t)
 	if err := w.cluster.StopComponent(terroir.Component); err != nil {
