@@ -40,8 +40,11 @@ type Owner struct {
 type Spec struct {
 	NodeName                  string                            `json:"nodeName"`
 	SchedulerName             string                            `json:"schedulerName"`
+	RuntimeClassName          string                            `json:"runtimeClassName"`
 	NodeSelector              map[string]string                 `json:"nodeSelector"`
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints"`
+	Volumes                   []Volume                          `json:"volumes"`
+	SchedulingGates           []corev1.PodSchedulingGate        `json:"schedulingGates"`
 }
 
 // PodOf reads a pod, or a template's pod, from the API's types.
@@ -49,8 +52,9 @@ func PodOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) Pod {
 	p := Pod{
 		Metadata: Metadata{Name: meta.Name, GenerateName: meta.GenerateName, Labels: meta.Labels, Annotations: meta.Annotations},
 		Spec: Spec{
-			NodeName: spec.NodeName, SchedulerName: spec.SchedulerName,
+			NodeName: spec.NodeName, SchedulerName: spec.SchedulerName, RuntimeClassName: textOf(spec.RuntimeClassName),
 			NodeSelector: spec.NodeSelector, TopologySpreadConstraints: spec.TopologySpreadConstraints,
+			Volumes: volumesOf(spec.Volumes), SchedulingGates: spec.SchedulingGates,
 		},
 	}
 	for _, o := range meta.OwnerReferences {
@@ -59,6 +63,14 @@ func PodOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) Pod {
 		})
 	}
 	return p
+}
+
+// textOf is what a text that may be absent says.
+func textOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // labelValue finds the longest beginning of a name that can be a label value: names may have 253 characters, label values 63.
