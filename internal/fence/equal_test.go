@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -23,11 +25,18 @@ import (
 	"github.com/terroir-dev/terroir/internal/policy"
 )
 
-var settings = placement.Settings{Schedulers: []string{"default-scheduler"}, SchedulerUsers: []string{"system:kube-scheduler"}}
+var settings = placement.Settings{
+	Schedulers: []string{"default-scheduler"}, SchedulerUsers: []string{"system:kube-scheduler"}, RuntimeClasses: []string{"gvisor"},
+}
+
+// theFence is compiled once: that takes as long as judging a thousand pods.
+var theFence = sync.OnceValues(func() (*fencetest.Fence, error) {
+	return fencetest.Compile(fence.Objects(fence.Options{Settings: settings, Mutating: true}))
+})
 
 func compile(t testing.TB) *fencetest.Fence {
 	t.Helper()
-	f, err := fencetest.Compile(fence.Objects(fence.Options{Settings: settings, Mutating: true}))
+	f, err := theFence()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,13 +67,7 @@ func podRequest(pod *corev1.Pod, floor runtime.Object) fencetest.Request {
 
 // TestHalvesAgreeOnRandomPods: the Go halves and the CEL halves give the same shape and the same verdict.
 func TestHalvesAgreeOnRandomPods(t *testing.T) {
-	f := compile(t)
-	count := 3000
-	if testing.Short() {
-		count = 300
-	}
-	for seed := range count {
-		r := rand.New(rand.NewPCG(uint64(seed), 7))
+	random(t, 8000, 7, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		set, namespace := randomObligation(r)
 		floor := floorOf(t, namespace)
 		pod := randomPod(r)
@@ -85,6 +88,24 @@ func TestHalvesAgreeOnRandomPods(t *testing.T) {
 		if again := placement.Shape(caseOf(set, namespace, want)); len(again) > 0 {
 			t.Fatalf("seed %d: shaping twice changes something: %v", seed, again)
 		}
+	})
+}
+
+// random does something for so many seeds, on every processor, in the same way each time.
+func random(t *testing.T, count int, stream uint64, do func(*testing.T, *fencetest.Fence, int, *rand.Rand)) {
+	t.Helper()
+	f := compile(t)
+	if testing.Short() {
+		count /= 10
+	}
+	const shares = 8
+	for share := range shares {
+		t.Run(fmt.Sprintf("share %d of %d", share+1, shares), func(t *testing.T) {
+			t.Parallel()
+			for seed := share; seed < count; seed += shares {
+				do(t, f, seed, rand.New(rand.NewPCG(uint64(seed), stream)))
+			}
+		})
 	}
 }
 
@@ -116,6 +137,7 @@ func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
 		if r.IntN(2) == 0 {
 			demand.Spread = &v1alpha1.Spread{MinSites: 1 + r.Int32N(4), MaxSkew: 1 + r.Int32N(3)}
 		}
+		demand.NodeLocalStorage = pick(r, []v1alpha1.NodeLocalStorage{"", "Deny", "Deny", "QualifiedNodes", "Allow"})
 		objects.ClusterPolicies = append(objects.ClusterPolicies, v1alpha1.ClusterPlacementPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)},
 			Spec: v1alpha1.ClusterPlacementPolicySpec{
@@ -168,10 +190,33 @@ func randomPod(r *rand.Rand) *corev1.Pod {
 			pod.Spec.NodeSelector[v1alpha1.HeldLabelPrefix+pick(r, levels)] = pick(r, []string{"true", "false"})
 		}
 	}
+	if r.IntN(6) == 0 {
+		pod.Spec.RuntimeClassName = pick(r, []*string{ptr("gvisor"), ptr("kata"), ptr("")})
+	}
+	for i := range max(0, r.IntN(5)-2) {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: fmt.Sprintf("v%d", i), VolumeSource: pick(r, volumeSources())})
+	}
 	for range r.IntN(3) {
 		pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, randomConstraint(r))
 	}
 	return pod
+}
+
+// volumeSources are one of each type, emptyDirs of each medium, and what no API server admits: none, and two at once.
+func volumeSources() []corev1.VolumeSource {
+	var sources []corev1.VolumeSource
+	types := reflect.TypeFor[corev1.VolumeSource]()
+	for i := range types.NumField() {
+		var source corev1.VolumeSource
+		reflect.ValueOf(&source).Elem().Field(i).Set(reflect.New(types.Field(i).Type.Elem()))
+		sources = append(sources, source)
+	}
+	for _, medium := range []corev1.StorageMedium{corev1.StorageMediumMemory, corev1.StorageMediumHugePages, "HugePages-2Mi", "Disk"} {
+		sources = append(sources, corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: medium}})
+	}
+	return append(sources, corev1.VolumeSource{}, corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{}, EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory},
+	})
 }
 
 func randomAnnotations(r *rand.Rand) map[string]string {

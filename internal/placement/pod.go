@@ -17,6 +17,7 @@ import (
 type Pod struct {
 	Metadata Metadata `json:"metadata"`
 	Spec     Spec     `json:"spec"`
+	Status   Status   `json:"status"`
 }
 
 // Metadata is the part of a pod's metadata that the rules read.
@@ -47,7 +48,12 @@ type Spec struct {
 	SchedulingGates           []corev1.PodSchedulingGate        `json:"schedulingGates"`
 }
 
-// PodOf reads a pod, or a template's pod, from the API's types.
+// Status is the part of a pod's status that the rules read.
+type Status struct {
+	Phase corev1.PodPhase `json:"phase"`
+}
+
+// PodOf reads a pod without its status, or a template's pod, from the API's types.
 func PodOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) Pod {
 	p := Pod{
 		Metadata: Metadata{Name: meta.Name, GenerateName: meta.GenerateName, Labels: meta.Labels, Annotations: meta.Annotations},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -31,6 +32,8 @@ type Request struct {
 	Object    runtime.Object
 	Old       runtime.Object
 	Params    runtime.Object
+	// Namespace is the request's namespace. Nil: expressions find none.
+	Namespace *corev1.Namespace
 }
 
 type compiled struct {
@@ -185,7 +188,7 @@ func (f *Fence) Validate(policy string, r Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := c.checks.Validate(context.Background(), r.Resource, attributes, r.Params, nil, celconfig.RuntimeCELCostBudget, nil)
+	result := c.checks.Validate(context.Background(), r.Resource, attributes, r.Params, r.Namespace, celconfig.RuntimeCELCostBudget, nil)
 	var denials []string
 	for _, d := range result.Decisions {
 		if d.Evaluation == validating.EvalError {
