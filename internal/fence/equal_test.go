@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -327,4 +328,29 @@ func apply(t testing.TB, pod *corev1.Pod, patches []placement.Patch) *corev1.Pod
 func pretty(v any) string {
 	text, _ := json.MarshalIndent(v, "", " ")
 	return string(text)
+}
+
+// TestAVolumeTypeOfTheFutureIsRefused: in both halves, a type that nobody knows yet counts as one on the node.
+func TestAVolumeTypeOfTheFutureIsRefused(t *testing.T) {
+	owed := policy.Obligation{}.With(policy.Demand{Source: policy.Source{Kind: "ClusterPlacementPolicy", Name: "p"}, Levels: []string{"c5"}, NodeLocalStorage: v1alpha1.NodeLocalStorageDeny})
+	pod := map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "p", "namespace": "hr"},
+		"spec": map[string]any{"schedulerName": "default-scheduler", "volumes": []any{map[string]any{"name": "scratch", "nodeDisk": map[string]any{"size": "1Gi"}}}},
+	}
+	var read placement.Pod
+	if err := json.Unmarshal([]byte(pretty(pod)), &read); err != nil {
+		t.Fatal(err)
+	}
+	request := podRequest(nil, floorOf(t, owed))
+	request.Object = &unstructured.Unstructured{Object: pod}
+	denials, err := compile(t).Validate(fence.Pods, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict := placement.Judge(placement.Case{Pod: &read, Owed: owed, Settings: settings})
+	for half, said := range map[string]string{"Go": verdict.Message(), "CEL": strings.Join(denials, "; ")} {
+		if !strings.Contains(said, `volume "scratch"`) || !strings.Contains(said, "would keep data on the node") {
+			t.Errorf("%s says %q", half, said)
+		}
+	}
 }

@@ -88,6 +88,7 @@ func bindingsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolic
 	return validatingPolicy(Bindings, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        configKind(),
 		MatchConstraints: match(rule("", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
+		Variables:        variables(placement.BindingVariables()),
 		Validations:      validations(placement.BindingValidations(o.Settings)),
 	})
 }
