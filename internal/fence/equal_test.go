@@ -68,7 +68,8 @@ func podRequest(pod *corev1.Pod, floor runtime.Object) fencetest.Request {
 
 // TestHalvesAgreeOnRandomPods: the Go halves and the CEL halves give the same shape and the same verdict.
 func TestHalvesAgreeOnRandomPods(t *testing.T) {
-	random(t, 8000, 7, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
+	seen := newTally(t, 100, "annotations", "demands", "node-name", "scheduler", "runtime-class", "node-local-storage", "workload", "node-selector", "spread")
+	random(t, 10000, 7, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		set, namespace := randomObligation(r)
 		floor := floorOf(t, namespace)
 		pod := randomPod(r)
@@ -84,7 +85,7 @@ func TestHalvesAgreeOnRandomPods(t *testing.T) {
 			t.Fatalf("seed %d: shapes differ (-Go +CEL):\n%s\npod %s", seed, diff, pretty(pod))
 		}
 		for _, judged := range []*corev1.Pod{pod, want, tamper(r, want)} {
-			agree(t, f, seed, caseOf(set, namespace, judged), judged, floor)
+			seen.note(agree(t, f, seed, caseOf(set, namespace, judged), judged, floor))
 		}
 		if again := placement.Shape(caseOf(set, namespace, want)); len(again) > 0 {
 			t.Fatalf("seed %d: shaping twice changes something: %v", seed, again)
@@ -110,7 +111,41 @@ func random(t *testing.T, count int, stream uint64, do func(*testing.T, *fencete
 	}
 }
 
-func agree(t *testing.T, f *fencetest.Fence, seed int, c placement.Case, pod *corev1.Pod, floor runtime.Object) {
+// tally counts what verdicts say, so that random cases are not one-sided.
+type tally struct {
+	mu    sync.Mutex
+	words map[string]int
+}
+
+// newTally fails the test in the end if not every word, and none at all, was said so many times.
+func newTally(t *testing.T, least int, words ...string) *tally {
+	t.Helper()
+	seen := &tally{words: map[string]int{}}
+	if testing.Short() {
+		least /= 10
+	}
+	t.Cleanup(func() {
+		for _, word := range append(words, "allowed") {
+			if seen.words[word] < least {
+				t.Errorf("%q was said %d times: the cases are one-sided: %v", word, seen.words[word], seen.words)
+			}
+		}
+	})
+	return seen
+}
+
+func (seen *tally) note(v placement.Verdict) {
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if v.Allowed() {
+		seen.words["allowed"]++
+	}
+	for _, d := range v.Denials {
+		seen.words[d.Rule]++
+	}
+}
+
+func agree(t *testing.T, f *fencetest.Fence, seed int, c placement.Case, pod *corev1.Pod, floor runtime.Object) placement.Verdict {
 	t.Helper()
 	denials, err := f.Validate(fence.Pods, podRequest(pod, floor))
 	if err != nil {
@@ -120,6 +155,7 @@ func agree(t *testing.T, f *fencetest.Fence, seed int, c placement.Case, pod *co
 	if verdict.Allowed() != (len(denials) == 0) {
 		t.Fatalf("seed %d: Go says %q, CEL says %q\nowed %+v\npod %s", seed, verdict.Message(), denials, c.Owed, pretty(pod))
 	}
+	return verdict
 }
 
 func caseOf(set *policy.Set, namespace policy.Obligation, pod *corev1.Pod) placement.Case {

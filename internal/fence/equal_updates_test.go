@@ -20,6 +20,7 @@ import (
 
 // TestHalvesAgreeOnRandomUpdates: the Go halves and the CEL halves judge updates of pods alike, and with the same sentences.
 func TestHalvesAgreeOnRandomUpdates(t *testing.T) {
+	seen := newTally(t, 100, "annotations", "workload", "gates", "labels")
 	random(t, 8000, 17, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		before := randomPlaced(r)
 		after := randomUpdate(r, before)
@@ -32,6 +33,7 @@ func TestHalvesAgreeOnRandomUpdates(t *testing.T) {
 		if err != nil || !slices.Equal(sentences(want), got) {
 			t.Fatalf("seed %d: Go says %q, CEL says %q, %v\nbefore %s\nafter %s", seed, sentences(want), got, err, pretty(before), pretty(after))
 		}
+		seen.note(want)
 		if want = placement.JudgeUpdate(placement.Update{Before: readPod(before), After: readPod(before), Governed: true}); !want.Allowed() {
 			t.Fatalf("seed %d: nothing changed, and Go says %q", seed, want.Message())
 		}
@@ -40,6 +42,7 @@ func TestHalvesAgreeOnRandomUpdates(t *testing.T) {
 
 // TestHalvesAgreeOnRandomAdoptions: the Go half and the CEL half judge alike whether a pod may get another controller.
 func TestHalvesAgreeOnRandomAdoptions(t *testing.T) {
+	seen := newTally(t, 100, "adoption")
 	random(t, 4000, 19, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		before := randomPlaced(r)
 		after := randomUpdate(r, before)
@@ -47,6 +50,7 @@ func TestHalvesAgreeOnRandomAdoptions(t *testing.T) {
 		request := updateRequest(r, before, after)
 		request.Params = floorOf(t, namespace)
 		verdict := placement.JudgeAdoption(readPod(before), readPod(after), namespace)
+		seen.note(verdict)
 		denials, err := f.Validate(fence.PodAdoptions, request)
 		if err != nil || verdict.Allowed() != (len(denials) == 0) {
 			t.Fatalf("seed %d: Go says %q, CEL says %q, %v\nowed %+v\nbefore %s\nafter %s", seed, verdict.Message(), denials, err, namespace, pretty(before), pretty(after))

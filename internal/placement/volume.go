@@ -3,7 +3,6 @@ package placement
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -26,19 +25,31 @@ func (v *Volume) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return fmt.Errorf("reading a volume: %w", err)
 	}
-	var known struct {
-		Name     string                       `json:"name"`
-		EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir"`
+	*v = Volume{}
+	for field, value := range fields {
+		if err := v.read(field, value); err != nil {
+			return fmt.Errorf("reading %s of a volume: %w", field, err)
+		}
 	}
-	if err := json.Unmarshal(text, &known); err != nil {
-		return fmt.Errorf("reading a volume: %w", err)
+	slices.Sort(v.Types)
+	return nil
+}
+
+// read reads one field. What is null is not there.
+func (v *Volume) read(field string, value json.RawMessage) error {
+	switch {
+	case field == "name":
+		return json.Unmarshal(value, &v.Name)
+	case string(value) == "null":
+		return nil
+	case field == "emptyDir":
+		var source corev1.EmptyDirVolumeSource
+		if err := json.Unmarshal(value, &source); err != nil {
+			return err
+		}
+		v.Memory = inMemory(string(source.Medium))
 	}
-	delete(fields, "name")
-	maps.DeleteFunc(fields, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-	*v = Volume{
-		Name: known.Name, Types: slices.Sorted(maps.Keys(fields)),
-		Memory: known.EmptyDir != nil && inMemory(string(known.EmptyDir.Medium)),
-	}
+	v.Types = append(v.Types, field)
 	return nil
 }
 
