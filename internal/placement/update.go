@@ -63,11 +63,11 @@ func JudgeUpdate(u Update) Verdict {
 	if !u.Governed || !u.Before.running() {
 		return verdictOf(denials)
 	}
-	if before.Labels[templateHash] != after.Labels[templateHash] {
-		deny("labels", "metadata.labels[pod-template-hash]", fixedHash)
-	}
 	if _, controlled := u.Before.controller(); !controlled && !maps.Equal(before.Labels, after.Labels) {
 		deny("labels", "metadata.labels", fixedBare)
+	}
+	if before.Labels[templateHash] != after.Labels[templateHash] {
+		deny("labels", "metadata.labels[pod-template-hash]", fixedHash)
 	}
 	return verdictOf(denials)
 }
@@ -151,10 +151,10 @@ func UpdateValidations() []Validation {
 			`variables.gates.size() == 0 || request.userInfo.?username.orValue('') == '` + OperatorUser + `'`,
 			`'scheduling gate ' + variables.gates.sort()[0] + '` + fixedGate + `'`,
 		},
-		{`!variables.concerned || variables.labelsWere[?'pod-template-hash'].orValue('') == variables.labels[?'pod-template-hash'].orValue('')`, `'` + fixedHash + `'`},
 		{
 			`!variables.concerned || variables.labels == variables.labelsWere || oldObject.metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))`,
 			`'` + fixedBare + `'`,
 		},
+		{`!variables.concerned || variables.labelsWere[?'pod-template-hash'].orValue('') == variables.labels[?'pod-template-hash'].orValue('')`, `'` + fixedHash + `'`},
 	}
 }
