@@ -54,10 +54,10 @@ func policyName(o runtime.Object) (name, half string) {
 }
 
 // affordable checks each request, and says what it costs.
-func affordable(t *testing.T, policy runtime.Object, requests map[string]fencetest.Request) {
+func affordable(t *testing.T, o runtime.Object, requests map[string]fencetest.Request) {
 	t.Helper()
 	for _, what := range slices.Sorted(maps.Keys(requests)) {
-		cost, err := fencetest.CostOf(policy, requests[what])
+		cost, err := fencetest.CostOf(o, requests[what])
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}

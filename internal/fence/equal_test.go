@@ -242,10 +242,10 @@ func randomPod(r *rand.Rand) *corev1.Pod {
 // volumeSources are one of each type, emptyDirs of each medium, and what no API server admits: none, and two at once.
 func volumeSources() []corev1.VolumeSource {
 	var sources []corev1.VolumeSource
-	types := reflect.TypeFor[corev1.VolumeSource]()
-	for i := range types.NumField() {
+	all := reflect.TypeFor[corev1.VolumeSource]()
+	for i := range all.NumField() {
 		var source corev1.VolumeSource
-		reflect.ValueOf(&source).Elem().Field(i).Set(reflect.New(types.Field(i).Type.Elem()))
+		reflect.ValueOf(&source).Elem().Field(i).Set(reflect.New(all.Field(i).Type.Elem()))
 		sources = append(sources, source)
 	}
 	for _, medium := range []corev1.StorageMedium{corev1.StorageMediumMemory, corev1.StorageMediumHugePages, "HugePages-2Mi", "Disk"} {

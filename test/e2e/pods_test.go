@@ -17,28 +17,28 @@ import (
 	"github.com/terroir-dev/terroir/internal/placement"
 )
 
-// admin makes a user admin of a namespace, who there may also write what kubelets and controllers write of pods.
-func (w *world) admin(t *testing.T, namespace, user string) *world {
+// alice makes her admin of a namespace, who there may also write what kubelets and controllers write of pods.
+func (w *world) alice(t *testing.T, namespace string) *world {
 	t.Helper()
 	w.create(t, fmt.Sprintf(`
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: admin-%[2]s, namespace: %[1]s}
+metadata: {name: admin-alice, namespace: %[1]s}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
-subjects: [{kind: User, name: %[2]s, apiGroup: rbac.authorization.k8s.io}]
+subjects: [{kind: User, name: alice, apiGroup: rbac.authorization.k8s.io}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
-metadata: {name: pods-%[2]s, namespace: %[1]s}
+metadata: {name: pods-alice, namespace: %[1]s}
 rules: [{apiGroups: [""], resources: [pods/status, pods/ephemeralcontainers, pods/resize], verbs: [get, update, patch]}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: pods-%[2]s, namespace: %[1]s}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: pods-%[2]s}
-subjects: [{kind: User, name: %[2]s, apiGroup: rbac.authorization.k8s.io}]
-`, namespace, user))
-	return w.as(t, user)
+metadata: {name: pods-alice, namespace: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: pods-alice}
+subjects: [{kind: User, name: alice, apiGroup: rbac.authorization.k8s.io}]
+`, namespace))
+	return w.as(t, "alice")
 }
 
 // through patches a pod, by way of a subresource if one is given.
@@ -90,7 +90,7 @@ func TestAForeignPodTakesThePlaceOfAReplica(t *testing.T) {
 		return fmt.Sprintf(`{"metadata":{"labels":{"app":"web","pod-template-hash":%q}}}`, set.Labels["pod-template-hash"])
 	}
 	t.Run("the door is open where nothing is owed", func(t *testing.T) {
-		if _, err := w.admin(t, "takes-free", "alice").through("takes-free", "rogue", "", labels("takes-free")); err != nil {
+		if _, err := w.alice(t, "takes-free").through("takes-free", "rogue", "", labels("takes-free")); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the ReplicaSet has the rogue for one of its three", func() error {
@@ -101,7 +101,7 @@ func TestAForeignPodTakesThePlaceOfAReplica(t *testing.T) {
 			return nil
 		})
 	})
-	alice := w.admin(t, "takes-governed", "alice")
+	alice := w.alice(t, "takes-governed")
 	for _, by := range []string{"", "status"} {
 		t.Run("it is closed where pods are governed, through pods/"+by, func(t *testing.T) {
 			_, err := alice.through("takes-governed", "rogue", by, labels("takes-governed"))
@@ -251,7 +251,7 @@ func TestTheStampsOfPodsStay(t *testing.T) {
 	w.governed(t, "stamps")
 	w.create(t, pod("stamps", "p", ""))
 	w.pods(t, "stamps", 1)
-	alice := w.admin(t, "stamps", "alice")
+	alice := w.alice(t, "stamps")
 	const (
 		workload   = `{"metadata":{"labels":{"terroir.dev/workload":"other"}}}`
 		provenance = `{"metadata":{"annotations":{"terroir.dev/placement":null}}}`
@@ -299,7 +299,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: ServiceAccount, name: terroir-manager, namespace: terroir-system}]
 `)
 	const none, ours, others = `{"spec":{"schedulingGates":null}}`, `{"spec":{"schedulingGates":[{"name":"example.org/quota"}]}}`, `{"spec":{"schedulingGates":[{"name":"terroir.dev/keys"}]}}`
-	alice := w.admin(t, "gates", "alice")
+	alice := w.alice(t, "gates")
 	for _, patch := range []string{none, ours} {
 		_, err := alice.through("gates", "p", "", patch)
 		denied(t, err, "scheduling gate terroir.dev/keys is set and lifted by Terroir alone")
