@@ -3,7 +3,6 @@ package demo
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -143,14 +142,17 @@ func (m machine) csiNode(owner *corev1.Node) *storagev1.CSINode {
 
 // facts are what the catalogue is asked about the live machine.
 func facts(n *corev1.Node, drivers []string) trust.NodeFacts {
-	return trust.NodeFacts{Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, Labels: n.Labels, CSIDrivers: drivers}
+	return trust.NodeFacts{
+		Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, MachineID: n.Status.NodeInfo.MachineID,
+		Labels: n.Labels, CSIDrivers: drivers,
+	}
 }
 
-// ownLabels are the keys of Terroir's labels on a node.
+// ownLabels are the keys of the labels that Terroir wrote on a node.
 func ownLabels(n *corev1.Node) []string {
 	var own []string
 	for key := range n.Labels {
-		if strings.Contains(key, "terroir") {
+		if trust.WrittenLabel(key) {
 			own = append(own, key)
 		}
 	}
