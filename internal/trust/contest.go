@@ -30,6 +30,7 @@ func (v *View) contest(n *NodeFacts, m *memory, r Recognition) Recognition {
 	if c := n.Request; c != nil {
 		words = fmt.Sprintf("certificate request %s lets whoever made it act in its name; it was made at %s by %s", c.Name, moment(c.At), c.Requester)
 	}
+	words += "; when you know which machine will register next, delete the Node"
 	end := since.Add(SuspectFor)
 	known := r.State == Recognised || r.State == Suspect
 	switch {
@@ -37,7 +38,7 @@ func (v *View) contest(n *NodeFacts, m *memory, r Recognition) Recognition {
 		r.State, r.Reason, r.NextChange = Suspect, CertificateRequested, earlier(end, r.NextChange)
 		r.Message = clip(fmt.Sprintf("node %s was recognised in zone %s and keeps its labels until %s: %s", n.Name, r.Zone, moment(r.NextChange), words))
 	case known || !v.now.Before(end):
-		r = refuse(Unknown, CertificateRequested, n, "delete the Node if you know which machine will register next: "+words)
+		r = refuse(Unknown, CertificateRequested, n, words)
 		r.Remembered = true
 	default: // it is in no zone anyway
 		r.NextChange = earlier(end, r.NextChange)

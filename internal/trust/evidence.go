@@ -91,7 +91,7 @@ func (c *Catalogue) askEvidence(z *zone, n *NodeFacts, is Evidence, standings []
 		}
 		standings[i] = Standing{
 			Zone: z.name, Level: l.name, Reason: EvidenceTooWeak, NextChange: standings[i].NextChange,
-			Message: clip(fmt.Sprintf("zone %s satisfies %s only for nodes with evidence %s or better, and this one is recognised %s (%s); %s",
+			Message: clip(fmt.Sprintf("zone %s satisfies %s only for nodes whose evidence is at least %s, and this one is recognised %s (%s); %s",
 				z.name, l.name, l.evidence, is.words(), is, z.strengthen(n, l.evidence))),
 		}
 	}

@@ -211,11 +211,17 @@ func TestACertificateInTheNameOfANodeMakesItSuspect(t *testing.T) {
 	w.unrecognised(t, "robbed", "Suspect", "CertificateRequested", name)
 	w.unrecognised(t, "robbed", "Suspect", "CertificateRequested", "by mallory")
 	w.labelled(t, "robbed", open("in-rooms"), "room-1")
-	var n corev1.Node
-	if err := w.Get(t.Context(), client.ObjectKey{Name: "robbed"}, &n); err != nil || n.Labels[v1alpha1.ContestedLabel] == "" {
-		t.Errorf("it is not written down: %v, %v", n.Labels, err)
-	}
-	w.remove(t, &n)
+	eventually(t, "it is written down", func() error {
+		var n corev1.Node
+		if err := w.Get(t.Context(), client.ObjectKey{Name: "robbed"}, &n); err != nil {
+			return err
+		}
+		if n.Labels[v1alpha1.ContestedLabel] == "" || n.Labels[open("in-rooms")] == "" {
+			return fmt.Errorf("its labels are %v", n.Labels)
+		}
+		return nil
+	})
+	w.remove(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "robbed"}})
 	w.inRoom(t, "robbed", "1")
 	w.labelled(t, "robbed", open("in-rooms"), "room-1")
 	w.labelled(t, "robbed", v1alpha1.ContestedLabel, "")
