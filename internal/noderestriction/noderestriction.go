@@ -17,11 +17,11 @@ import (
 type State int
 
 const (
-	// Unknown: the metrics do not tell. The zero value.
+	// Unknown says that the metrics do not tell. The zero value.
 	Unknown State = iota
-	// Off: other plugins are counted, and this one is not.
+	// Off says that other plugins are counted, and this one is not.
 	Off
-	// On: it is counted.
+	// On says that it is counted.
 	On
 )
 

@@ -14,13 +14,13 @@ import (
 type Evidence int
 
 const (
-	// Claimed: only what the node's own kubelet says, or may have said. The zero value.
+	// Claimed is only what the node's own kubelet says, or may have said. The zero value.
 	Claimed Evidence = iota
-	// Listed: the administrator lists the machine, or wrote a label that kubelets cannot set.
+	// Listed is that the administrator lists the machine, or wrote a label that kubelets cannot set.
 	Listed
-	// CloudController: the cloud controller set the providerID that the Zone asks for.
+	// CloudController is that the cloud controller set the providerID that the Zone asks for.
 	CloudController
-	// Corroborated: so it did, and the CSI driver that the Zone asks for agrees.
+	// Corroborated is that so it did, and the CSI driver that the Zone asks for agrees.
 	Corroborated
 )
 

@@ -47,16 +47,21 @@ func TestLabels(t *testing.T) {
 		"an unknown node holds a level where a pod owes it":     {Assessment{}, labels{zone: "z", held + "a": "true", open + "a": "s", held + "b": "true"}, []string{"a"}, labels{held + "a": "true"}},
 		"an ambiguous node has none":                            {Assessment{Recognition: Recognition{State: Ambiguous}}, labels{zone: "z", open + "a": "s"}, []string{"a"}, labels{}},
 		"by what a recognised node is known again is written with its labels": {
-			remembered, labels{seen: "0", v1alpha1.SeenLabelPrefix + "old": "1", machine: "none"}, nil,
+			remembered,
+			labels{seen: "0", v1alpha1.SeenLabelPrefix + "old": "1", machine: "none"},
+			nil,
 			labels{zone: "z", evidence: "Listed", machine: "m", seen: "1", held + "b": "true"},
 		},
 		"a suspect node keeps what it is known by, and nothing new is written down": {
 			Assessment{Recognition{State: Suspect, Zone: "z", Site: "s", Evidence: Listed, SuspectSince: now}, standings},
-			labels{zone: "z", evidence: "Listed", machine: "m", seen: "1"}, nil,
+			labels{zone: "z", evidence: "Listed", machine: "m", seen: "1"},
+			nil,
 			labels{zone: "z", evidence: "Listed", machine: "m", seen: "1", since: moment},
 		},
 		"of a node that moved, all that is remembered stays, and nothing else": {
-			moved, labels{zone: "z", evidence: "Listed", machine: "m", seen: "1", since: moment, held + "b": "true", open + "a": "s"}, nil,
+			moved,
+			labels{zone: "z", evidence: "Listed", machine: "m", seen: "1", since: moment, held + "b": "true", open + "a": "s"},
+			nil,
 			labels{zone: "z", machine: "m", seen: "1", since: moment},
 		},
 		"where the catalogue moved, the machine alone is remembered": {

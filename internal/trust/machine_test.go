@@ -319,7 +319,7 @@ func withLabels(n NodeFacts, a Assessment) NodeFacts {
 	return n
 }
 
-// A node that stays as it is is judged, whatever catalogues it went through, as one that has just come. Signals that are merely missing get
+// A node that does not change is judged, whatever catalogues it went through, as one that has just come. Signals that are merely missing get
 // their time first.
 func TestTheCatalogueIsFollowedWithoutDeletingNodes(t *testing.T) {
 	moved, later := 0, now.Add(SuspectFor)

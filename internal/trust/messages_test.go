@@ -72,9 +72,9 @@ func tell(b *strings.Builder, title string, o Objects) {
 func strangers() []NodeFacts {
 	const zone = "topology.kubernetes.io/zone"
 	oks := "aws:///cloudgouv-eu-west-1a/i-7"
-	recorded := func(zoneValue, machineID, providerID string) map[string]string {
+	recorded := func(zoneValue string) map[string]string {
 		return map[string]string{
-			zone: zoneValue, v1alpha1.ZoneLabel: "oks-a", v1alpha1.MachineLabel: machine{digest(machineID), none, digest(providerID)}.String(),
+			zone: zoneValue, v1alpha1.ZoneLabel: "oks-a", v1alpha1.MachineLabel: machine{digest("m"), none, digest(oks)}.String(),
 			v1alpha1.SeenLabelPrefix + digest(zone): digest("cloudgouv-eu-west-1a"), v1alpha1.SeenLabelPrefix + csiDriverSeen: digest("bsu.csi.outscale.com"),
 		}
 	}
@@ -94,15 +94,15 @@ func strangers() []NodeFacts {
 		{Name: "bleu-or-azure", ProviderID: "azure:///subscriptions/1"},
 		stampedBy(NodeFacts{Name: "own-word", ProviderID: "scaleway://instance/fr-par-1/x"}, selfMade),
 		stampedBy(NodeFacts{Name: "vouched", ProviderID: "scaleway://instance/fr-par-1/x"}, vouched),
-		{Name: "relabelled", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("nowhere", "m", oks)},
-		{Name: "in-paris-now", ProviderID: oks, MachineID: "m", Labels: recorded("par-1", "m", oks)},
-		{Name: "swapped", ProviderID: oks, MachineID: "x", Labels: recorded("cloudgouv-eu-west-1a", "m", oks)},
+		{Name: "relabelled", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("nowhere")},
+		{Name: "in-paris-now", ProviderID: oks, MachineID: "m", Labels: recorded("par-1")},
+		{Name: "swapped", ProviderID: oks, MachineID: "x", Labels: recorded("cloudgouv-eu-west-1a")},
 		{
-			Name: "robbed", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("cloudgouv-eu-west-1a", "m", oks),
+			Name: "robbed", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("cloudgouv-eu-west-1a"),
 			Request: &CertificateRequest{Name: "csr-1", Requester: "system:bootstrap:abcdef", At: now},
 		},
 		with(
-			NodeFacts{Name: "robbed-long-ago", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("cloudgouv-eu-west-1a", "m", oks)},
+			NodeFacts{Name: "robbed-long-ago", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("cloudgouv-eu-west-1a")},
 			label{v1alpha1.ContestedLabel, "20261123T114500Z"},
 		),
 		{Name: "double", ProviderID: "scaleway://instance/fr-par-1/y", SameProviderID: Rival{Name: "other", Known: true}},

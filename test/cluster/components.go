@@ -104,7 +104,7 @@ func (p plan) etcd() []string {
 	}
 }
 
-// WithoutNodeRestriction, among Options.APIServerFlags, starts an API server that lets kubelets write any label of their nodes.
+// WithoutNodeRestriction is a flag for Options.APIServerFlags that starts an API server that lets kubelets write any label of their nodes.
 const WithoutNodeRestriction = "--disable-admission-plugins=NodeRestriction"
 
 func (p plan) apiServer() []string {

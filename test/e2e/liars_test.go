@@ -48,15 +48,16 @@ func (w *world) kubelet(t *testing.T, node string) *world {
 	return w.as(t, "system:node:"+node, "system:nodes")
 }
 
-func (w *world) inRoom(t *testing.T, name, room string) {
+// inRoom creates a node in the first of the rooms.
+func (w *world) inRoom(t *testing.T, name string) {
 	t.Helper()
-	w.create(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: %s, labels: {example.org/room: %q}}}`, name, room))
+	w.create(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: %s, labels: {example.org/room: "1"}}}`, name))
 }
 
 func TestANodeThatMovesLosesItsStandingUntilItIsUndone(t *testing.T) {
 	w := shared
 	w.create(t, rooms)
-	w.inRoom(t, "mover", "1")
+	w.inRoom(t, "mover")
 	w.labelled(t, "mover", open("in-rooms"), "room-1")
 	kubelet := w.kubelet(t, "mover")
 
@@ -84,7 +85,7 @@ func TestANodeThatMovesLosesItsStandingUntilItIsUndone(t *testing.T) {
 func TestTheCatalogueIsFollowedWithoutDeletingNodes(t *testing.T) {
 	w := shared
 	w.create(t, rooms)
-	w.inRoom(t, "follower", "1")
+	w.inRoom(t, "follower")
 	w.labelled(t, "follower", open("in-rooms"), "room-1")
 	w.remove(t, &v1alpha1.Zone{ObjectMeta: metav1.ObjectMeta{Name: "room-1"}})
 	w.labelled(t, "follower", v1alpha1.ZoneLabel, "")
@@ -104,7 +105,7 @@ spec: {country: FR, recognition: {labels: {example.org/room: "1"}}}
 func TestAMachineThatChangesLosesItsStanding(t *testing.T) {
 	w := shared
 	w.create(t, rooms)
-	w.inRoom(t, "swapped", "1")
+	w.inRoom(t, "swapped")
 	w.labelled(t, "swapped", open("in-rooms"), "room-1")
 	kubelet := w.kubelet(t, "swapped")
 	machine := func(id string) {
@@ -201,8 +202,8 @@ func (w *world) vouch(t *testing.T, node, who string) {
 func TestACertificateInTheNameOfANodeMakesItSuspect(t *testing.T) {
 	w := shared
 	w.create(t, rooms)
-	w.inRoom(t, "robbed", "1")
-	w.inRoom(t, "honest", "1")
+	w.inRoom(t, "robbed")
+	w.inRoom(t, "honest")
 	w.labelled(t, "robbed", open("in-rooms"), "room-1")
 	w.labelled(t, "honest", open("in-rooms"), "room-1")
 	w.certify(t, "system:node:honest", "honest") // renews its own
@@ -222,7 +223,7 @@ func TestACertificateInTheNameOfANodeMakesItSuspect(t *testing.T) {
 		return nil
 	})
 	w.remove(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "robbed"}})
-	w.inRoom(t, "robbed", "1")
+	w.inRoom(t, "robbed")
 	w.labelled(t, "robbed", open("in-rooms"), "room-1")
 	w.labelled(t, "robbed", v1alpha1.ContestedLabel, "")
 	w.labelled(t, "honest", v1alpha1.ContestedLabel, "")
@@ -249,10 +250,14 @@ func (w *world) certify(t *testing.T, requester, node string) string {
 		}
 		return nil
 	})
-	r.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved, Status: "True", Reason: "Test"}}
-	if _, err := w.clientset.CertificatesV1().CertificateSigningRequests().UpdateApproval(t.Context(), r.Name, r, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "it is approved, by the controller manager or here", func() error {
+		if err := w.Get(t.Context(), client.ObjectKeyFromObject(r), r); err != nil || len(r.Status.Conditions) > 0 {
+			return err
+		}
+		r.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved, Status: "True", Reason: "Test"}}
+		_, err := w.clientset.CertificatesV1().CertificateSigningRequests().UpdateApproval(t.Context(), r.Name, r, metav1.UpdateOptions{})
+		return err
+	})
 	return r.Name
 }
 
