@@ -8,8 +8,9 @@ import (
 	"github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// SuspectFor is how long a node that was recognised keeps its labels while a signal is missing: long enough for a CSI driver to
-// restart or be upgraded. At its end, to the second, the node is no longer recognised.
+// SuspectFor is how long a node that was recognised keeps its labels while a signal is missing, or while somebody else may act in
+// its name: long enough for a CSI driver to restart or be upgraded, and for somebody to look. At its end, to the second, the node is no
+// longer recognised.
 const SuspectFor = 10 * time.Minute
 
 // NodeFacts is what is known of a node.
