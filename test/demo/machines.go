@@ -44,10 +44,13 @@ func machines() []machine {
 	return append(append(all, twins()...), others()...)
 }
 
-// twins look the same but for the CSI driver: Outscale calls its region in Paris as AWS calls its own in London.
+// twins look the same but for the machine and the CSI driver: Outscale calls its region in Paris as AWS calls its own in London.
 func twins() []machine {
 	twin := machine{providerID: "aws:///eu-west-2a/i-0f", region: "eu-west-2", zoneLabel: "eu-west-2a"}
 	paris, unsure, london := twin, twin, twin
+	paris.providerID += "1"
+	unsure.providerID += "2"
+	london.providerID += "3"
 	paris.name, paris.is, paris.driver, paris.zone = "paris-1", "Outscale Paris", outscaleDriver, "outscale-eu-west-2a"
 	unsure.name, unsure.is, unsure.reason, unsure.words = "paris-or-london", "Outscale, no CSI driver", trust.LooksLikeAnother, "nodes of aws look the same"
 	london.name, london.is, london.driver = "london-1", "AWS London", amazonDriver

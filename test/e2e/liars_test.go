@@ -160,7 +160,7 @@ func TestEvidenceIsShownAndDemanded(t *testing.T) {
 apiVersion: terroir.dev/v1alpha1
 kind: TrustLevel
 metadata: {name: vouched}
-spec: {countries: [FR], nodeEvidence: CloudController}
+spec: {countries: [FR], nodeEvidence: Corroborated}
 ---
 apiVersion: v1
 kind: Namespace
@@ -168,15 +168,18 @@ metadata: {name: wary, annotations: {terroir.dev/trust-level: vouched}}
 `)
 	w.labelled(t, "na1", v1alpha1.EvidenceLabel, "Claimed")
 	w.labelled(t, "na1", open("vouched"), "")
-	w.vouch(t, "na1", v1alpha1.ProviderIDFromCloudController)
-	w.labelled(t, "na1", v1alpha1.EvidenceLabel, "Corroborated")
-	w.labelled(t, "na1", open("vouched"), "site-a")
+	w.named(t, "boastful", w.kubelet(t, "boastful"))
+	w.labelled(t, "boastful", v1alpha1.EvidenceLabel, "Claimed")
+	w.labelled(t, "boastful", open("vouched"), "")
+	w.named(t, "vouched-for", w.as(t, "system:serviceaccount:kube-system:cloud-controller-manager", "system:masters"))
+	w.labelled(t, "vouched-for", v1alpha1.EvidenceLabel, "Corroborated")
+	w.labelled(t, "vouched-for", open("vouched"), "site-a")
 	eventually(t, "nodes are counted by their evidence", func() error {
 		s, err := w.config(t)
 		if err != nil {
 			return err
 		}
-		if s.Nodes == nil || s.Nodes.Evidence != (v1alpha1.EvidenceCounts{Claimed: 5, Corroborated: 1}) {
+		if s.Nodes == nil || s.Nodes.Evidence != (v1alpha1.EvidenceCounts{Claimed: 7, Corroborated: 1}) {
 			return fmt.Errorf("it says %+v", s.Nodes)
 		}
 		return nil
@@ -184,19 +187,30 @@ metadata: {name: wary, annotations: {terroir.dev/trust-level: vouched}}
 	eventually(t, "a pod lands where the evidence is, once the namespace is governed", func() error {
 		return client.IgnoreAlreadyExists(w.Create(t.Context(), objects(t, pod("wary", "p", ""))[0]))
 	})
-	if p := w.pods(t, "wary", 1)[0]; p.Spec.NodeName != "na1" {
+	if p := w.pods(t, "wary", 1)[0]; p.Spec.NodeName != "vouched-for" {
 		t.Errorf("the pod landed on %s", p.Spec.NodeName)
 	}
-	w.vouch(t, "na1", v1alpha1.ProviderIDFromKubelet)
-	w.labelled(t, "na1", open("vouched"), "")
-	w.labelled(t, "na1", v1alpha1.HeldLabelPrefix+"vouched", "true") // while the pod is there
-	w.labelled(t, "na1", open("trusted"), "site-a")
+	w.mustPatch(t, &v1alpha1.Zone{}, "gouv-west-1a", `{"spec":{"recognition":{"csiDrivers":null}}}`)
+	w.labelled(t, "vouched-for", v1alpha1.EvidenceLabel, "CloudController")
+	w.labelled(t, "vouched-for", open("vouched"), "")
+	w.labelled(t, "vouched-for", v1alpha1.HeldLabelPrefix+"vouched", "true") // while the pod is there
+	w.labelled(t, "vouched-for", open("trusted"), "site-a")
 }
 
-// vouch writes down who set a node's providerID.
-func (w *world) vouch(t *testing.T, node, who string) {
+// named creates a node of the first zone, whose providerID somebody sets later.
+func (w *world) named(t *testing.T, name string, by *world) {
 	t.Helper()
-	w.mustPatch(t, &corev1.Node{}, node, fmt.Sprintf(`{"metadata":{"labels":{%q:%q}}}`, v1alpha1.ProviderIDFromLabel, who))
+	w.create(t, fmt.Sprintf(`
+apiVersion: v1
+kind: Node
+metadata: {name: %[1]s}
+---
+apiVersion: storage.k8s.io/v1
+kind: CSINode
+metadata: {name: %[1]s}
+spec: {drivers: [{name: bsu.csi.outscale.com, nodeID: x}]}
+`, name))
+	by.mustPatch(t, &corev1.Node{}, name, fmt.Sprintf(`{"spec":{"providerID":"aws:///gouv-west-1a/i-%s"}}`, name))
 }
 
 func TestACertificateInTheNameOfANodeMakesItSuspect(t *testing.T) {
