@@ -30,9 +30,7 @@ const (
 	ProviderIDFromLabel = "terroir.node-restriction.kubernetes.io/provider-id-from"
 	// ProviderIDFromCloudController is the value of [ProviderIDFromLabel] for a user listed in TerroirConfig's cloudControllerUsers.
 	ProviderIDFromCloudController = "cloud-controller"
-	// ProviderIDFromKubelet is the value of [ProviderIDFromLabel] for a kubelet.
-	ProviderIDFromKubelet = "kubelet"
-	// ProviderIDFromOther is the value of [ProviderIDFromLabel] for anybody else.
+	// ProviderIDFromOther is the value of [ProviderIDFromLabel] for anybody else but a kubelet, of which nothing is written.
 	ProviderIDFromOther = "other"
 
 	// AnnotationPrefix precedes every annotation that developers write. A key under it that is not known is refused.

@@ -114,12 +114,8 @@ func (z *zone) strengthen(n *NodeFacts, wanted Evidence) string {
 
 // setBy says who set a node's providerID.
 func setBy(n *NodeFacts) string {
-	switch n.Labels[v1alpha1.ProviderIDFromLabel] {
-	case v1alpha1.ProviderIDFromKubelet:
-		return "its providerID was set by its kubelet"
-	case v1alpha1.ProviderIDFromOther:
+	if n.Labels[v1alpha1.ProviderIDFromLabel] == v1alpha1.ProviderIDFromOther {
 		return "its providerID was set by none of TerroirConfig's cloudControllerUsers"
-	default:
-		return "nobody knows who set its providerID"
 	}
+	return "its providerID was set by its kubelet, or when nobody wrote down by whom"
 }

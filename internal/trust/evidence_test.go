@@ -7,7 +7,7 @@ import (
 	"github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-const vouched, selfMade = v1alpha1.ProviderIDFromCloudController, v1alpha1.ProviderIDFromKubelet
+const vouched, selfMade = v1alpha1.ProviderIDFromCloudController, "kubelet"
 
 // stampedBy is the node with who set its providerID.
 func stampedBy(n NodeFacts, who string) NodeFacts {
@@ -69,9 +69,9 @@ func TestDemandedEvidence(t *testing.T) {
 		"as much as there is":                      {demanded: "CloudController", node: stampedBy(scaleway, vouched), worth: Open, reason: Satisfied},
 		"less than there is":                       {demanded: "Listed", node: stampedBy(scaleway, vouched), worth: Open, reason: Satisfied},
 		"a list, and there is only a claim":        {demanded: "Listed", node: scaleway, reason: EvidenceTooWeak, says: "recognised on the word of its kubelet alone (Claimed); list the machine in the zone's systemUUIDs"},
-		"the kubelet set the providerID":           {demanded: "CloudController", node: stampedBy(scaleway, selfMade), reason: EvidenceTooWeak, says: "its providerID was set by its kubelet: it counts when"},
+		"the kubelet set the providerID":           {demanded: "CloudController", node: stampedBy(scaleway, selfMade), reason: EvidenceTooWeak, says: "its providerID was set by its kubelet, or when nobody wrote down by whom: it counts when"},
 		"somebody else set it":                     {demanded: "CloudController", node: stampedBy(scaleway, v1alpha1.ProviderIDFromOther), reason: EvidenceTooWeak, says: "by none of TerroirConfig's cloudControllerUsers"},
-		"nobody knows who set it":                  {demanded: "CloudController", node: scaleway, reason: EvidenceTooWeak, says: "nobody knows who set its providerID"},
+		"nobody knows who set it":                  {demanded: "CloudController", node: scaleway, reason: EvidenceTooWeak, says: "or when nobody wrote down by whom"},
 		"the zone asks for no CSI driver":          {demanded: "Corroborated", node: stampedBy(scaleway, vouched), reason: EvidenceTooWeak, says: "the zone has to ask for csiDrivers, too"},
 		"the zone asks for no providerID":          {demanded: "Corroborated", node: NodeFacts{Labels: map[string]string{"topology.kubernetes.io/zone": "par-1"}}, reason: EvidenceTooWeak, says: "the zone has to ask for providerIDPrefixes"},
 		"a word that nobody knows":                 {demanded: "Certain", node: stampedBy(scaleway, vouched), reason: LevelInvalid, says: "must be Claimed, Listed, CloudController or Corroborated"},
