@@ -40,9 +40,8 @@ func takeCensus(set *policy.Set, view *trust.View, world demandWorld, failed map
 
 func assessAll(view *trust.View, nodes []corev1.Node, drivers map[string][]string) map[string]trust.Assessment {
 	worth := make(map[string]trust.Assessment, len(nodes))
-	for i := range nodes {
-		n := &nodes[i]
-		worth[n.Name] = view.Assess(factsOf(n, drivers[n.Name]))
+	for _, n := range factsOf(nodes, drivers) {
+		worth[n.Name] = view.Assess(n)
 	}
 	return worth
 }
