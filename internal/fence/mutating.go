@@ -50,13 +50,23 @@ func shaping(pods, daemonSets string, governed bool, exempt []string) []runtime.
 	if !governed {
 		concerned = []admissionregistrationv1.MatchCondition{condition("concerned", placement.ConditionWorkload)}
 	}
-	return []runtime.Object{
+	objects := []runtime.Object{
 		mutatingPolicy(pods, kind, variables(placement.PodVariables(governed)), shape(),
 			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(governed)...),
-		mutatingBinding(pods, pods, where(governed, exempt), owed),
 		mutatingPolicy(daemonSets, kind, variables(placement.DaemonSetVariables(governed)), placement.DaemonSetPatch,
 			match(rule("apps", []string{"daemonsets"}, admissionregistrationv1.Create, admissionregistrationv1.Update)), concerned...),
-		mutatingBinding(daemonSets, daemonSets, where(governed, exempt), owedIfAny),
+	}
+	objects = append(objects, shapingBindings(pods, governed, exempt, owed)...)
+	return append(objects, shapingBindings(daemonSets, governed, exempt, owedIfAny)...)
+}
+
+func shapingBindings(policy string, isGoverned bool, exempt []string, owed *admissionregistrationv1.ParamRef) []runtime.Object {
+	if isGoverned {
+		return []runtime.Object{mutatingBinding(policy, policy, governed(exempt), owed)}
+	}
+	return []runtime.Object{
+		mutatingBinding(policy, policy, free(), owed),
+		mutatingBinding(policy, policy+exemptSuffix, falselyMarked(exempt), owed),
 	}
 }
 

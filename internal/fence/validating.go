@@ -15,6 +15,7 @@ func validating(o Options) []runtime.Object {
 		validatingBinding(Pods, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.DenyAction)),
 		podsPolicy(AnnotatedPods, false, o),
 		validatingBinding(AnnotatedPods, free(), nil),
+		named(AnnotatedPods+exemptSuffix, validatingBinding(AnnotatedPods, falselyMarked(o.Exempt), nil)),
 		podUpdatesPolicy(),
 		validatingBinding(PodUpdates, nil, nil),
 		bindingsPolicy(o),
@@ -124,6 +125,11 @@ func validatingBinding(name string, namespaces *metav1.LabelSelector, param *adm
 			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
 		},
 	}
+}
+
+func named(name string, binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	binding.Name = name
+	return binding
 }
 
 func validations(of []placement.Validation) []admissionregistrationv1.Validation {
