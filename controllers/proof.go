@@ -14,7 +14,7 @@ import (
 // until it is in force, or until it must be taken that it never will be.
 const (
 	askSoon   = 250 * time.Millisecond
-	askAgain  = 30 * time.Second
+	askAgain  = 10 * time.Second
 	askRarely = 10 * time.Minute
 	settles   = 10 * time.Second
 	asksFor   = 3 * time.Second // how long an answer may take
