@@ -61,7 +61,7 @@ func newFence(w writer, live client.Reader, reader cache.Cache, o Options, bound
 }
 
 func (f *Fence) loop() loop {
-	ours := func(o client.Object) bool { return strings.HasSuffix(o.GetName(), "."+v1alpha1.GroupVersion.Group) }
+	ours := func(o client.Object) bool { return isOwnKind(o.GetName()) }
 	home := func(o client.Object) bool { return o.GetName() == v1alpha1.SystemNamespace }
 	l := loop{name: "fence", pass: f.pass, announcements: f.news, after: shortly, watches: []watch{
 		{object: &v1alpha1.ClusterPlacementPolicy{}, after: atOnce, news: specChanged},
@@ -268,7 +268,7 @@ func (f *Fence) gatherMissing(ctx context.Context) ([]string, error) {
 	}
 	standing := map[string]bool{}
 	for i := range kinds.Items {
-		if kind := &kinds.Items[i]; strings.HasSuffix(kind.Name, "."+v1alpha1.GroupVersion.Group) {
+		if kind := &kinds.Items[i]; isOwnKind(kind.Name) {
 			f.knownKinds[kind.Name], standing[kind.Name] = true, kind.DeletionTimestamp.IsZero()
 		}
 	}
@@ -278,6 +278,12 @@ func (f *Fence) gatherMissing(ctx context.Context) ([]string, error) {
 		}
 	}
 	return missing, nil
+}
+
+// isOwnKind says whether a CustomResourceDefinition of this name is of the group terroir.dev itself.
+func isOwnKind(name string) bool {
+	_, group, _ := strings.Cut(name, ".")
+	return group == v1alpha1.GroupVersion.Group
 }
 
 // decide gives every object that there must be.

@@ -12,7 +12,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -43,6 +43,7 @@ func TestTheGuaranteeIsWhatTheAPIServerShows(t *testing.T) {
 	t.Run("an API server that serves the kind and does not apply it only judges", w.onlyJudges)
 	t.Run("after its upgrade it shapes, and Terroir notices by itself", w.shapesAfterUpgrade)
 	t.Run("with static admission manifests not even its administrator takes the fence down", func(t *testing.T) { w.isSealed(t, manifests) })
+	t.Run("a kind that is deleted is not put back, and raises an alarm", w.missesAKind)
 }
 
 func (w *world) onlyJudges(t *testing.T) {
@@ -138,11 +139,8 @@ func sealedFence() []client.Object {
 }
 
 func sealed() []client.Object {
-	kind := &unstructured.Unstructured{}
-	kind.SetAPIVersion("apiextensions.k8s.io/v1")
-	kind.SetKind("CustomResourceDefinition")
 	return append(sealedFence(),
-		named("placementfloors.terroir.dev", kind),
+		guarded{apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", name: "placementfloors.terroir.dev"}.object(),
 		named("terroir-manager", &rbacv1.ClusterRole{}), named("terroir-manager", &rbacv1.ClusterRoleBinding{}),
 		named(v1alpha1.SystemNamespace, &corev1.Namespace{}))
 }
@@ -184,6 +182,23 @@ func (w *world) isSealed(t *testing.T, manifests string) {
 		t.Fatal(err)
 	}
 	eventually(t, "without them the fence can be deleted again", func() error { return w.Delete(t.Context(), pods, client.DryRunAll) })
+}
+
+// missesAKind comes last: nothing mends what it does.
+func (w *world) missesAKind(t *testing.T) {
+	kind := guarded{apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", name: "placementpolicies.terroir.dev"}.object()
+	w.remove(t, kind)
+	eventually(t, "TerroirConfig tells it", func() error {
+		s, err := w.config(t)
+		if err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUntampered)
+		if c == nil || c.Reason != "Missing" || !strings.Contains(c.Message, "CustomResourceDefinition/placementpolicies.terroir.dev") {
+			return fmt.Errorf("the condition is %+v", c)
+		}
+		return nil
+	})
 }
 
 // isUnchangeable tries every verb but delete on the fence.

@@ -14,6 +14,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -193,6 +194,36 @@ func TestWhatIsDeletedIsBackAndRaisesAnAlarm(t *testing.T) {
 		return nil
 	})
 	w.fenceIs(t, v1alpha1.FenceFull)
+}
+
+// The mark would take annotated pods out of the reach of the policies for free namespaces, and exempt ones are not governed.
+func TestAnExemptNamespaceCannotBeMarkedOutOfReach(t *testing.T) {
+	w := shared
+	w.ground(t)
+	annotated := strings.Replace(pod("kube-public", "p", "nodeName: abroad"), "namespace:", "annotations: {terroir.dev/trust-level: trusted}, namespace:", 1)
+	n := &corev1.Namespace{}
+	w.operatorAway(t, func() { // it would take the mark off again
+		w.mustPatch(t, n, "kube-public", `{"metadata":{"labels":{"terroir.dev/governed":"true"}}}`)
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: "kube-public", Name: "default"}, &corev1.ServiceAccount{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the API server knows the mark", func() error {
+			err := w.try(t, annotated)
+			if err == nil {
+				return fmt.Errorf("the pod is admitted")
+			}
+			denied(t, err, "terroir-annotated-pods-exempt")
+			return nil
+		})
+		p := objects(t, strings.Replace(annotated, "nodeName: abroad", "", 1))[0]
+		if err := w.Create(t.Context(), p, client.DryRunAll); err != nil {
+			t.Fatal(err)
+		}
+		if _, held, _ := unstructured.NestedString(p.Object, "spec", "nodeSelector", v1alpha1.HeldLabelPrefix+"trusted"); !held {
+			t.Errorf("it was not shaped: %v", p.Object["spec"])
+		}
+	})
+	w.mustPatch(t, n, "kube-public", `{"metadata":{"labels":{"terroir.dev/governed":null}}}`)
 }
 
 // essence is what is in an object besides what every write changes.
