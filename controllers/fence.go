@@ -152,7 +152,9 @@ func (f *Fence) recall(config *v1alpha1.TerroirConfig, now time.Time) {
 	case config.UID:
 		return
 	case "":
-		f.proof.inForce = config.Status.Fence
+		if config.Status.Fence != v1alpha1.FenceOff { // which may only mean that it could not be written
+			f.proof.inForce = config.Status.Fence
+		}
 		f.alarm.inherit(&config.Status, now)
 	default:
 		f.alarm.raise(config, "TerroirConfig/"+config.Name, deleted, now)
@@ -360,19 +362,27 @@ func (f *Fence) guarantee(mutating bool, failed error) guarantee {
 	case failed != nil:
 		return guarantee{v1alpha1.FenceOff, metav1.ConditionFalse, "NotInstalled", "not every admission policy could be written: " + failed.Error()}
 	case f.proof.inForce == "" || f.proof.failed:
-		return guarantee{f.proof.inForce, metav1.ConditionUnknown, "NotProven",
-			"the admission policies are written, but the API server has not answered yet whether it applies them"}
+		return guarantee{
+			f.proof.inForce, metav1.ConditionUnknown, "NotProven",
+			"the admission policies are written, but the API server has not answered yet whether it applies them",
+		}
 	case f.proof.inForce == v1alpha1.FenceOff:
-		return guarantee{v1alpha1.FenceOff, metav1.ConditionFalse, "NotInForce",
-			"the admission policies are written, but the API server does not apply them: its admission plugin ValidatingAdmissionPolicy is off"}
+		return guarantee{
+			v1alpha1.FenceOff, metav1.ConditionFalse, "NotInForce",
+			"the admission policies are written, but the API server does not apply them: its admission plugin ValidatingAdmissionPolicy is off",
+		}
 	case f.proof.shapes():
 		return guarantee{v1alpha1.FenceFull, metav1.ConditionTrue, "Installed", "the API server itself shapes and judges governed pods, also while Terroir is away"}
 	case mutating:
-		return guarantee{v1alpha1.FenceValidatingOnly, metav1.ConditionTrue, "Installed",
-			"the API server itself judges governed pods; it serves MutatingAdmissionPolicy but does not apply it, so that Terroir's webhook must be there to shape them"}
+		return guarantee{
+			v1alpha1.FenceValidatingOnly, metav1.ConditionTrue, "Installed",
+			"the API server itself judges governed pods; it serves MutatingAdmissionPolicy but does not apply it, so that Terroir's webhook must be there to shape them",
+		}
 	default:
-		return guarantee{v1alpha1.FenceValidatingOnly, metav1.ConditionTrue, "Installed",
-			"the API server itself judges governed pods; it does not serve MutatingAdmissionPolicy (Kubernetes 1.36), so that Terroir's webhook must be there to shape them"}
+		return guarantee{
+			v1alpha1.FenceValidatingOnly, metav1.ConditionTrue, "Installed",
+			"the API server itself judges governed pods; it does not serve MutatingAdmissionPolicy (Kubernetes 1.36), so that Terroir's webhook must be there to shape them",
+		}
 	}
 }
 

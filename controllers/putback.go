@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -57,26 +58,36 @@ func keyOf(o client.Object) string {
 // ensure writes an object unless the one that is present is known to be as it must be. It says whether it wrote, and what somebody
 // else had done. Present is nil where there is none.
 func (p putBack) ensure(ctx context.Context, wanted, present client.Object) (wrote bool, done deed, err error) {
-	key := keyOf(wanted)
-	if present != nil && p.written[key] == versionOf(wanted, present) {
+	if present != nil && p.written[keyOf(wanted)] == versionOf(wanted, present) {
 		return false, nothing, nil
 	}
-	found := wanted.DeepCopyObject().(client.Object)
-	err = p.live.Get(ctx, client.ObjectKeyFromObject(wanted), found)
-	if client.IgnoreNotFound(err) != nil {
-		return false, nothing, fmt.Errorf("reading %s: %w", key, err)
-	}
+	// Whoever puts an authority into the webhook configurations may write at the same moment.
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		wrote, done, err = p.mend(ctx, wanted)
+		return err
+	})
 	if err != nil {
-		found = nil
+		return false, nothing, fmt.Errorf("writing %s: %w", keyOf(wanted), err)
 	}
-	done = p.deviation(key, wanted, found)
-	if found != nil && p.written[key] == versionOf(wanted, found) {
+	return wrote, done, nil
+}
+
+// mend looks at the object itself, and writes it if need be.
+func (p putBack) mend(ctx context.Context, wanted client.Object) (wrote bool, done deed, err error) {
+	key, found := keyOf(wanted), wanted.DeepCopyObject().(client.Object)
+	switch err := p.live.Get(ctx, client.ObjectKeyFromObject(wanted), found); {
+	case client.IgnoreNotFound(err) != nil:
+		return false, nothing, err
+	case err != nil:
+		found = nil
+	case p.written[key] == versionOf(wanted, found):
 		return false, nothing, nil // the cache is behind
 	}
 	result, err := p.write(ctx, wanted, found)
 	if err != nil {
-		return false, nothing, fmt.Errorf("writing %s: %w", key, err)
+		return false, nothing, err
 	}
+	done = p.deviation(key, wanted, found)
 	p.written[key] = versionOf(wanted, result)
 	return true, done, nil
 }
