@@ -64,7 +64,7 @@ bench: ## Run the benchmarks and print them as a table
 	@go run ./test/cmd/bench
 
 .PHONY: generate
-generate: generate-api generate-rbac generate-fence generate-docs ## Write everything that is generated: deepcopy, CRDs, RBAC, fence, API reference
+generate: generate-api generate-rbac generate-fence generate-docs ## Write everything that is generated: deepcopy, CRDs, RBAC, fence, static manifests, API reference
 
 .PHONY: generate-api
 generate-api:
@@ -76,7 +76,7 @@ generate-api:
 generate-rbac:
 	$(if $(RBAC_PATHS),$(call tool,controller-gen) rbac:roleName=terroir-manager $(RBAC_PATHS) output:rbac:dir=config/rbac)
 
-# The admission policies as Terroir installs them, for review.
+# The admission policies as Terroir installs them, for review, and those that API servers load from files.
 .PHONY: generate-fence
 generate-fence:
 	$(if $(wildcard hack/render),go run ./hack/render)

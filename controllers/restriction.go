@@ -16,7 +16,7 @@ import (
 // How long the API server may take to give its metrics, and how long what they said is taken for true: plugins change when it is started anew.
 const (
 	metricsWithin = 30 * time.Second
-	askAgain      = time.Hour
+	restrictionEvery      = time.Hour
 )
 
 // restriction finds out, on the leader, whether the API server runs NodeRestriction. Nothing depends on the answer; it is told in the
@@ -29,7 +29,7 @@ type restriction struct {
 
 // Start asks at once, and then rarely, until the context ends.
 func (r *restriction) Start(ctx context.Context) error {
-	again := time.NewTicker(askAgain)
+	again := time.NewTicker(restrictionEvery)
 	defer again.Stop()
 	for {
 		found := r.ask(ctx)

@@ -10,6 +10,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,17 +32,23 @@ import (
 // +kubebuilder:rbac:groups=certificates.k8s.io,resources=certificatesigningrequests,verbs=get;list;watch
 // +kubebuilder:rbac:urls=/metrics,verbs=get
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes,verbs=get;list;watch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=services;secrets,verbs=get;list;watch;create;update,namespace=terroir-system
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch,namespace=default
 
 // Options are what the loops need beside a manager.
 type Options struct {
 	Store *snapshot.Store
 	Now   Clock
-	// Mutating tells that the API server serves MutatingAdmissionPolicy.
-	Mutating bool
-	// Webhooks gives the webhook configurations for the given exempt namespaces.
-	Webhooks func(exempt []string) []runtime.Object
+	// Serves asks whether the API server serves MutatingAdmissionPolicy at this moment.
+	Serves func() (bool, error)
+	// Webhooks gives the webhook configurations for the given exempt namespaces, and for an API server that shapes pods itself or not,
+	// and the address to which they point.
+	Webhooks func(exempt []string, shapes bool) []runtime.Object
+	// Recorder hears of what was put back.
+	Recorder events.EventRecorder
 	// Metrics opens the API server's metrics.
 	Metrics func(context.Context) (io.ReadCloser, error)
 }
@@ -60,7 +67,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&Catalogue{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
 		(&Obligation{writer: w, reader: reader, store: o.Store, now: o.Now, bound: bound}).loop(news),
-		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, now: o.Now, bound: bound, restriction: restriction, written: map[string]written{}}).loop(),
+		newFence(w, mgr.GetAPIReader(), mgr.GetCache(), o, bound, restriction).loop(),
 	}
 	if err := mgr.Add(restriction); err != nil {
 		return fmt.Errorf("adding the question about NodeRestriction: %w", err)
@@ -86,6 +93,7 @@ func fillCaches(ctx context.Context, c cache.Cache) error {
 // CacheOptions keep of each object what Terroir reads. What is cached is shared and never copied: nobody may change it.
 func CacheOptions() cache.Options {
 	shared := true
+	home := map[string]cache.Config{v1alpha1.SystemNamespace: {}}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -97,6 +105,8 @@ func CacheOptions() cache.Options {
 				Transform: slimRequest, UnsafeDisableDeepCopy: &shared,
 				Field: fields.OneTermNotEqualSelector("spec.signerName", certificatesv1.KubeletServingSignerName),
 			},
+			&corev1.Service{}: {Namespaces: home},
+			&corev1.Secret{}:  {Namespaces: home, Transform: emptySecret},
 		},
 	}
 }
@@ -118,6 +128,17 @@ func slimPod(o any) (any, error) {
 	slim.Spec.NodeName, slim.Spec.NodeSelector = p.Spec.NodeName, p.Spec.NodeSelector
 	slim.Status.Phase = p.Status.Phase
 	return slim, nil
+}
+
+// emptySecret keeps of a Secret that it is there.
+func emptySecret(o any) (any, error) {
+	s, ok := o.(*corev1.Secret)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	empty := &corev1.Secret{}
+	empty.Name, empty.Namespace, empty.UID, empty.ResourceVersion = s.Name, s.Namespace, s.UID, s.ResourceVersion
+	return empty, nil
 }
 
 // slimNode keeps of a node what it is recognised by, and what says whether a pod fits it.

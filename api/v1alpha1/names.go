@@ -75,6 +75,8 @@ const (
 const (
 	// ConditionReady says whether the object is complete, its references resolve, and what it asks for is in effect.
 	ConditionReady = "Ready"
+	// ConditionUntampered says, on TerroirConfig, whether somebody else changed or deleted what Terroir consists of.
+	ConditionUntampered = "Untampered"
 	// ConditionInForce says whether a Qualification counts at this moment.
 	ConditionInForce = "InForce"
 	// ConditionSatisfied says whether at least one Zone satisfies a TrustLevel at this moment.

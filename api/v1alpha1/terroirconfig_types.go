@@ -92,7 +92,7 @@ type NamespaceName string
 // TerroirConfigStatus says which guarantee is in force, and which nodes are not recognised.
 type TerroirConfigStatus struct {
 	ConditionedStatus `json:",inline"`
-	// fence says what the API server itself enforces: Full shapes and judges, ValidatingOnly judges, Off leaves it to the webhook.
+	// fence says what the API server was seen to enforce itself: Full shapes and judges, ValidatingOnly judges, Off leaves it to the webhook. Absent: it has not answered yet.
 	// +optional
 	// +kubebuilder:validation:Enum=Full;ValidatingOnly;Off
 	Fence Fence `json:"fence,omitempty"`

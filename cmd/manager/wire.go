@@ -33,14 +33,11 @@ import (
 // Names of what the manager serves by and keeps its certificate in.
 const (
 	leaseName      = "terroir-manager"
-	certSecretName = "terroir-webhook-cert"
 	webhookDNSName = "terroir-webhook." + v1alpha1.SystemNamespace + ".svc"
 )
 
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=terroir-system
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=terroir-system
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;update,namespace=terroir-system
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=update,resourceNames=terroir
 
 func newManager(config *rest.Config, s settings) (ctrl.Manager, error) {
 	scheme, err := controllers.Scheme(clientgoscheme.AddToScheme)
@@ -69,10 +66,6 @@ func newManager(config *rest.Config, s settings) (ctrl.Manager, error) {
 // wire adds controllers, webhooks and probes to a manager.
 func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	store := &snapshot.Store{}
-	mutating, err := serves(mgr, "MutatingAdmissionPolicy")
-	if err != nil {
-		return err
-	}
 	certified, ca, err := certificates(mgr, s)
 	if err != nil {
 		return err
@@ -82,12 +75,14 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	err = controllers.Setup(ctx, mgr, controllers.Options{
-		Store: store, Now: time.Now, Mutating: mutating,
+		Store: store, Now: time.Now, Recorder: mgr.GetEventRecorder("terroir"),
 		Metrics: func(ctx context.Context) (io.ReadCloser, error) {
 			return asking.RESTClient().Get().AbsPath("/metrics").Stream(ctx)
 		},
-		Webhooks: func(exempt []string) []runtime.Object {
-			return webhook.Configurations(webhook.ConfigurationOptions{URL: s.webhookURL, CABundle: ca, Exempt: exempt, Mutating: mutating})
+		Serves: func() (bool, error) { return serves(mgr.GetRESTMapper(), "MutatingAdmissionPolicy") },
+		Webhooks: func(exempt []string, shapes bool) []runtime.Object {
+			configurations := webhook.Configurations(webhook.ConfigurationOptions{URL: s.webhookURL, CABundle: ca, Exempt: exempt, Mutating: shapes})
+			return append(configurations, webhook.Endpoint()...)
 		},
 	})
 	if err != nil {
@@ -100,11 +95,11 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	return errors.Join(serveWhen(mgr, certified, handlers), addProbes(mgr, store, certified))
 }
 
-// serves says whether the API server knows version 1 of a kind of admissionregistration.k8s.io. It is asked once: after an upgrade of
-// the API server beyond 1.36 Terroir has to be started anew. Whoever cannot tell must not guess: the fence would be half of what it can be.
-func serves(mgr ctrl.Manager, kind string) (bool, error) {
+// serves says whether the API server knows version 1 of a kind of admissionregistration.k8s.io. Whoever cannot tell must not guess: the
+// fence would be half of what it can be.
+func serves(mapper meta.RESTMapper, kind string) (bool, error) {
 	gvk := admissionregistrationv1.SchemeGroupVersion.WithKind(kind)
-	_, err := mgr.GetRESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+	_, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	switch {
 	case err == nil:
 		return true, nil
@@ -137,7 +132,7 @@ func certificates(mgr ctrl.Manager, s settings) (certified chan struct{}, ca []b
 // rotate has a certificate made and renewed, and its authority put into the webhook configurations.
 func rotate(mgr ctrl.Manager, dir string, certified chan struct{}) error {
 	err := rotator.AddRotator(mgr, &rotator.CertRotator{
-		SecretKey:      types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: certSecretName},
+		SecretKey:      types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: webhook.CertificateName},
 		CertDir:        dir,
 		CAName:         "terroir-ca",
 		CAOrganization: "terroir",

@@ -56,18 +56,20 @@ type Options struct {
 	Exempt []string
 	// Governing are the enforcing cluster policies.
 	Governing []Governing
-	// Mutating tells that the API server serves MutatingAdmissionPolicy (1.36 and later).
+	// Mutating tells that the API server serves MutatingAdmissionPolicy (1.36 and later). Whether it applies it, the probe tells.
 	Mutating bool
 }
 
-// Objects gives every object of the fence, in the order in which they are best created: what judges before what shapes.
+// Objects gives every object of the fence, in the order in which they are best created: what judges before what shapes, and last what
+// shows that they are in force.
 func Objects(o Options) []runtime.Object {
 	objects := append(validating(o), guards(o)...)
 	if o.Mutating {
 		objects = append(objects, mutating(o)...)
 		objects = append(objects, keepers(o)...)
+		objects = append(objects, probeShapes()...)
 	}
-	return objects
+	return append(objects, probeJudges()...)
 }
 
 func condition(name, expression string) admissionregistrationv1.MatchCondition {
@@ -125,26 +127,44 @@ func everyClusterPolicy() *admissionregistrationv1.ParamRef {
 	return &admissionregistrationv1.ParamRef{Selector: &metav1.LabelSelector{}, ParameterNotFoundAction: &missing}
 }
 
-// where matches the namespaces that owe what is read from a source.
-func where(from placement.Source, exempt []string) *metav1.LabelSelector {
+// place is a choice of namespaces, with what a binding for it is called by.
+type place struct {
+	suffix     string
+	namespaces *metav1.LabelSelector
+}
+
+// wheres are the namespaces that owe what is read from a source. All of them together match every namespace once.
+func wheres(from placement.Source, exempt []string) []place {
 	unsettled := metav1.LabelSelectorRequirement{Key: v1alpha1.UnsettledLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{"true"}}
 	switch from {
 	case placement.FromNothing:
-		return free()
+		return []place{{"", free()}, {exemptSuffix, falselyMarked(exempt)}}
 	case placement.FromFloor:
 		unsettled.Operator = metav1.LabelSelectorOpNotIn
-		return governed(exempt, unsettled)
+		return []place{{"", governed(exempt, unsettled)}}
 	default:
-		return governed(exempt, unsettled)
+		return []place{{"", governed(exempt, unsettled)}}
 	}
 }
 
-// free matches all other namespaces.
+// free matches all namespaces without the mark.
 func free() *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: v1alpha1.GovernedLabel, Operator: metav1.LabelSelectorOpNotIn, Values: []string{"true"}},
 	}}
 }
+
+// falselyMarked matches exempt namespaces with the mark, which nobody but a stranger puts there. They are as free as the others: with
+// [governed] and [free], every namespace is matched once.
+func falselyMarked(exempt []string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{
+		MatchLabels:      map[string]string{v1alpha1.GovernedLabel: "true"},
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: exemptNames(exempt)}},
+	}
+}
+
+// exemptSuffix is what the second binding of a policy for free namespaces is called by.
+const exemptSuffix = "-exempt"
 
 func exceptExempt(exempt []string) metav1.LabelSelectorRequirement {
 	return metav1.LabelSelectorRequirement{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: exemptNames(exempt)}

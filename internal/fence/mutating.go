@@ -53,14 +53,17 @@ func shaping(p podPolicy, exempt []string) []runtime.Object {
 	if p.owed == placement.FromNothing {
 		concerned = []admissionregistrationv1.MatchCondition{condition("concerned", placement.ConditionWorkload)}
 	}
-	return []runtime.Object{
+	objects := []runtime.Object{
 		mutatingPolicy(p.pods, kind, variables(placement.PodVariables(p.owed)), shape(),
 			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(p.owed)...),
-		mutatingBinding(p.pods, p.pods, where(p.owed, exempt), ofPods),
 		mutatingPolicy(p.daemonSets, kind, variables(placement.DaemonSetVariables(p.owed)), placement.DaemonSetPatch,
 			match(rule("apps", []string{"daemonsets"}, admissionregistrationv1.Create, admissionregistrationv1.Update)), concerned...),
-		mutatingBinding(p.daemonSets, p.daemonSets, where(p.owed, exempt), ofDaemonSets),
 	}
+	for _, in := range wheres(p.owed, exempt) {
+		objects = append(objects, mutatingBinding(p.pods, p.pods+in.suffix, in.namespaces, ofPods),
+			mutatingBinding(p.daemonSets, p.daemonSets+in.suffix, in.namespaces, ofDaemonSets))
+	}
+	return objects
 }
 
 func namespaceRequests() *admissionregistrationv1.MatchResources {

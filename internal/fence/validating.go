@@ -13,7 +13,10 @@ func validating(o Options) []runtime.Object {
 	var objects []runtime.Object
 	for _, p := range podPolicies() {
 		_, ref := owed(p.owed, admissionregistrationv1.DenyAction)
-		objects = append(objects, podsPolicy(p.pods, p.owed, o), validatingBinding(p.pods, where(p.owed, o.Exempt), ref))
+		objects = append(objects, podsPolicy(p.pods, p.owed, o))
+		for _, in := range wheres(p.owed, o.Exempt) {
+			objects = append(objects, named(p.pods+in.suffix, validatingBinding(p.pods, in.namespaces, ref)))
+		}
 	}
 	return append(objects,
 		podUpdatesPolicy(o),
@@ -164,6 +167,11 @@ func validatingBinding(name string, namespaces *metav1.LabelSelector, param *adm
 			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
 		},
 	}
+}
+
+func named(name string, binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	binding.Name = name
+	return binding
 }
 
 func validations(of []placement.Validation) []admissionregistrationv1.Validation {

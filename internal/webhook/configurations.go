@@ -25,8 +25,8 @@ const (
 type ConfigurationOptions struct {
 	// Exempt are the namespaces, by literal name, that no policy governs, besides those that never are.
 	Exempt []string
-	// Mutating tells that the API server serves MutatingAdmissionPolicy. Then the fence shapes and judges without the webhook;
-	// otherwise governed pods need it.
+	// Mutating tells that the API server was seen to apply MutatingAdmissionPolicies. Then the fence shapes and judges without the
+	// webhook; otherwise governed pods need it.
 	Mutating bool
 	// URL is where the webhook is found, such as https://127.0.0.1:9443. Empty: at its Service.
 	URL string

@@ -503,6 +503,23 @@ func (c *Cluster) StartComponent(ctx context.Context, name string) error {
 	return c.startAndWait(ctx, name)
 }
 
+// RestartWith starts a component anew with other arguments, as an upgrade does, and returns when it is ready.
+func (c *Cluster) RestartWith(ctx context.Context, name string, change func(args []string) []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	component, err := c.component(name)
+	if err != nil {
+		return err
+	}
+	if err := component.Process.stop(stopGrace); err != nil {
+		return fmt.Errorf("stopping %s: %w", name, err)
+	}
+	component.Args = change(component.Args)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return c.startAndWait(ctx, name)
+}
+
 // AddComponent starts a further program as part of the cluster and returns when readyURL answers 200: it ends with the cluster,
 // and StopComponent and StartComponent know it by name. A component of that name that is there already is replaced.
 func (c *Cluster) AddComponent(ctx context.Context, name, readyURL, program string, args ...string) error {

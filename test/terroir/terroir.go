@@ -13,6 +13,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -158,7 +159,7 @@ func certificates(c *cluster.Cluster) (dir string, err error) {
 	return dir, err
 }
 
-// inForce waits until Terroir says that the fence is installed.
+// inForce waits until Terroir says that the fence is proven.
 func inForce(ctx context.Context, c *cluster.Cluster) error {
 	reader, err := Client(c)
 	if err != nil {
@@ -167,7 +168,7 @@ func inForce(ctx context.Context, c *cluster.Cluster) error {
 	var config v1alpha1.TerroirConfig
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		err := reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &config)
-		return err == nil && config.Status.Fence == v1alpha1.FenceFull, client.IgnoreNotFound(err)
+		return err == nil && meta.IsStatusConditionTrue(config.Status.Conditions, v1alpha1.ConditionReady), client.IgnoreNotFound(err)
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the fence: %w; its state is %+v; see %s", err, config.Status, c.Log(Component))
