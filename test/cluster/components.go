@@ -121,6 +121,7 @@ func (p plan) apiServer() []string {
 		"--endpoint-reconciler-type=none", // Endpoints may not point to loopback, and nobody in the cluster dials them
 		"--allow-privileged=true",
 		"--enable-aggregator-routing=true", // webhooks behind a Service are called by their endpoints: nobody here plays kube-proxy
+		"--kubelet-preferred-address-types=InternalIP",
 		"--kubelet-client-certificate=" + p.pki("kubelet-client.crt"), "--kubelet-client-key=" + p.pki("kubelet-client.key"),
 		"--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000",
 	}
@@ -171,7 +172,8 @@ func (p plan) kwok() []string {
 	return []string{
 		"--kubeconfig=" + p.config("kwok.kubeconfig"),
 		"--config=" + p.config("stages.yaml"),
-		"--manage-nodes-with-label-selector=!" + RealNodeLabel,
+		"--manage-all-nodes=true",
+		"--disregard-status-with-label-selector=" + RealNodeLabel, // kwok's positive selectors pass over nodes without any label
 		"--node-lease-duration-seconds=0",
 		"--cidr=10.244.0.0/16",
 		fmt.Sprintf("--server-address=127.0.0.1:%d", p.ports.kwok),

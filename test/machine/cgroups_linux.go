@@ -2,25 +2,43 @@ package machine
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 )
 
-// removeCgroups removes the empty control groups under a name, in the hierarchy of cgroup v2 and in every one of v1. The kernel lets
-// nobody remove one that has processes.
+// makeCgroups makes the control group of the machine's pods in every hierarchy: the kubelet wants to find it.
+func makeCgroups(name string) error {
+	roots, err := hierarchies()
+	for _, root := range roots {
+		err = errors.Join(err, os.MkdirAll(root+name, 0o755))
+	}
+	return err
+}
+
+// hierarchies are where control groups are mounted: one of version 2, or several of version 1 and perhaps the other beside them.
+func hierarchies() ([]string, error) {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return []string{"/sys/fs/cgroup"}, nil
+	}
+	found, err := filepath.Glob("/sys/fs/cgroup/*/cgroup.procs")
+	for i := range found {
+		found[i] = filepath.Dir(found[i])
+	}
+	if err == nil && len(found) == 0 {
+		err = errors.New("no control groups are mounted in /sys/fs/cgroup")
+	}
+	return found, err
+}
+
+// removeCgroups removes the control group and the empty ones below. The kernel lets nobody remove one that has processes.
 func removeCgroups(name string) error {
-	roots, err := filepath.Glob("/sys/fs/cgroup/*" + name)
-	if err != nil {
-		return fmt.Errorf("looking for control groups: %w", err)
+	roots, err := hierarchies()
+	for _, root := range roots {
+		err = errors.Join(err, removeDirectories(root+name))
 	}
-	var errs []error
-	for _, root := range append(roots, "/sys/fs/cgroup"+name) {
-		errs = append(errs, removeDirectories(root))
-	}
-	return errors.Join(errs...)
+	return err
 }
 
 // removeDirectories removes from the inside out. The files of a control group are no files: they go with it.

@@ -21,7 +21,7 @@ func claim() (*Machine, error) {
 			continue
 		}
 		if err = ip("link", "add", m.link(), "type", "veth", "peer", "name", m.peer()); err == nil {
-			return m, removeCgroups(m.Cgroup()) // of a machine whose keeper was killed
+			return m, errors.Join(removeCgroups(m.Cgroup()), makeCgroups(m.Cgroup())) // there are old ones of a machine whose keeper was killed
 		}
 	}
 	return nil, errors.Join(err, fmt.Errorf("no machine's number below %d could be taken", most))

@@ -81,7 +81,7 @@ func kubeletConfiguration(options Options, m machine.Machine) map[string]any {
 		"failCgroupV1":                  false,
 		"cgroupDriver":                  "cgroupfs",
 		"cgroupRoot":                    m.Cgroup(),
-		"cgroupsPerQOS":                 false,
+		"cgroupsPerQOS":                 true,
 		"enforceNodeAllocatable":        []string{},
 		"localStorageCapacityIsolation": false,
 		"failSwapOn":                    false,
