@@ -32,6 +32,10 @@ demo: ## Start a cluster with simulated nodes, play the story, check every step,
 up: ## Start the same cluster with the operator and the sample catalogue; kubeconfig in .local/kubeconfig
 	@go run ./test/cmd/demo up
 
+.PHONY: real-node
+real-node: ## Join a real node (kubelet, containerd) to that cluster, which is started if need be; needs Linux and root
+	@go run ./test/cmd/demo real-node
+
 .PHONY: down
 down: ## Stop all of it
 	@go run ./test/cmd/demo down

@@ -167,6 +167,11 @@ func (n *Node) Run(ctx context.Context, program string, args ...string) (string,
 	return string(out), err
 }
 
+// Enter is how to run a program on the node's machine from a shell.
+func (n *Node) Enter() string {
+	return fmt.Sprintf("%s enter --dir %s", cluster.Relative(n.program()), cluster.Relative(n.dir))
+}
+
 // StaticPods is the folder from which the kubelet takes pods that no API server was asked about.
 func (n *Node) StaticPods() string { return n.config(staticPods) }
 
