@@ -28,7 +28,7 @@ type Image struct {
 func (i Image) build(ctx context.Context, dir string) (path string, err error) {
 	program := filepath.Base(i.Source)
 	binary := filepath.Join(dir, program)
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, i.Source)
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", binary, i.Source)
 	build.Dir = terroir.Root()
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -180,3 +180,8 @@ func (n *Node) StopKubelet() error { return n.cluster.StopComponent(Kubelet) }
 
 // StartKubelet starts it again.
 func (n *Node) StartKubelet(ctx context.Context) error { return n.cluster.StartComponent(ctx, Kubelet) }
+
+// Stop takes the power away: the kubelet, the runtime and every container are gone. What was on the disk stays, for the next Join.
+func (n *Node) Stop() error {
+	return errors.Join(n.cluster.StopComponent(Kubelet), n.cluster.StopComponent(Machine))
+}

@@ -1,0 +1,175 @@
+package realnode
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+)
+
+func TestTwoReplicasAnswerBehindTheServiceWithCertificatesOfTheirOwn(t *testing.T) {
+	w := shared
+	w.terroir(t)
+	pods := w.replicas(t, first)
+	for i := range pods {
+		if pods[i].Spec.NodeName != w.node.Name {
+			t.Errorf("replica %s is on %s", pods[i].Name, pods[i].Spec.NodeName)
+		}
+	}
+	var hooks admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := w.Get(t.Context(), client.ObjectKey{Name: "terroir"}, &hooks); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hooks.Webhooks {
+		if h.ClientConfig.Service == nil || !strings.Contains(string(h.ClientConfig.CABundle), "BEGIN CERTIFICATE") {
+			t.Errorf("webhook %s is called at %v, with authority %q", h.Name, h.ClientConfig.Service, h.ClientConfig.CABundle)
+		}
+	}
+	// What only the webhook can tell, in its own words.
+	err := w.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "mistaken", Annotations: map[string]string{"terroir.dev/trust-level": "truste"},
+	}})
+	if err == nil || !strings.Contains(err.Error(), "admission webhook") || !strings.Contains(err.Error(), "trusted") {
+		t.Errorf("got %v; the webhook should have refused a level that does not exist, and named the one that was meant", err)
+	}
+	w.governedPodLands(t, "shaped")
+}
+
+// governedPodLands creates a governed pod and checks that it is shaped and runs.
+func (w *world) governedPodLands(t *testing.T, name string) {
+	t.Helper()
+	w.create(t, fmt.Sprintf(governed, name))
+	if pod := w.runs(t, "patients", name); !shaped(pod) {
+		t.Errorf("the pod was not shaped: %v, %+v", pod.Spec.NodeSelector, pod.Spec.TopologySpreadConstraints)
+	}
+}
+
+func shaped(pod *corev1.Pod) bool {
+	for _, c := range pod.Spec.TopologySpreadConstraints {
+		if c.TopologyKey == openTrusted {
+			return pod.Spec.NodeSelector[heldTrusted] == "true"
+		}
+	}
+	return false
+}
+
+func TestAnotherReplicaTakesOverWhenTheLeaderIsKilled(t *testing.T) {
+	w := shared
+	w.terroir(t)
+	w.replicas(t, w.deployed)
+	leader := w.leader(t)
+	if err := w.Delete(t.Context(), leader, client.GracePeriodSeconds(0)); err != nil { // it is not asked to give up its lease
+		t.Fatal(err)
+	}
+	w.governedPodLands(t, "meanwhile")
+	eventually(t, "another replica leads", func() error {
+		if next := w.holder(t); next == "" || strings.HasPrefix(next, leader.Name) {
+			return fmt.Errorf("the lease is held by %q", next)
+		}
+		return nil
+	})
+	// A new leader writes: only it gives namespaces their floors.
+	w.create(t, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: after-the-leader, labels: {data: patients}}
+`)
+	eventually(t, "the new leader gives a namespace its floor", func() error {
+		return w.Get(t.Context(), client.ObjectKey{Namespace: "after-the-leader", Name: "floor"}, &v1alpha1.PlacementFloor{})
+	})
+	w.replicas(t, w.deployed)
+}
+
+func TestGovernedPodsAreAdmittedWhileTheImageIsUpgraded(t *testing.T) {
+	w := shared
+	w.terroir(t)
+	stop, report := make(chan struct{}), make(chan []error, 1)
+	go func() { report <- w.admitUntil(t, stop) }()
+	w.deploy(t, second)
+	close(stop)
+	for _, err := range <-report {
+		t.Errorf("while the image was upgraded: %v", err)
+	}
+	w.replicas(t, second)
+	w.governedPodLands(t, "upgraded")
+}
+
+// admitUntil has governed pods judged, one after the other, and says what went wrong.
+func (w *world) admitUntil(t *testing.T, stop <-chan struct{}) (problems []error) {
+	tried := 0
+	for {
+		select {
+		case <-stop:
+			if tried == 0 {
+				problems = append(problems, fmt.Errorf("no pod was tried"))
+			}
+			return problems
+		default:
+		}
+		tried++
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "tried", Namespace: "patients"},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "sleeper", Image: Sleeper.Name}}},
+		}
+		if err := w.Create(t.Context(), pod, client.DryRunAll); err != nil {
+			problems = append(problems, err)
+		} else if !shaped(pod) {
+			problems = append(problems, fmt.Errorf("pod %d was not shaped", tried))
+		}
+	}
+}
+
+// replicas waits until the operator runs from an image, and from nothing else, in two Ready replicas.
+func (w *world) replicas(t *testing.T, image string) []corev1.Pod {
+	t.Helper()
+	var pods corev1.PodList
+	eventually(t, "two replicas of "+image+" are Ready", func() error {
+		var deployment appsv1.Deployment
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-manager"}, &deployment); err != nil {
+			return err
+		}
+		if err := w.List(t.Context(), &pods, client.InNamespace(v1alpha1.SystemNamespace)); err != nil {
+			return err
+		}
+		ready := deployment.Status.ReadyReplicas == 2 && len(pods.Items) == 2
+		for i := range pods.Items {
+			ready = ready && pods.Items[i].Spec.Containers[0].Image == image
+		}
+		if !ready {
+			return fmt.Errorf("%d are Ready, and there are %d pods", deployment.Status.ReadyReplicas, len(pods.Items))
+		}
+		return nil
+	})
+	return pods.Items
+}
+
+// leader is the pod that holds the lease.
+func (w *world) leader(t *testing.T) *corev1.Pod {
+	t.Helper()
+	name, _, _ := strings.Cut(w.holder(t), "_")
+	var pod corev1.Pod
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, &pod); err != nil {
+		t.Fatalf("looking for the leader: %v", err)
+	}
+	return &pod
+}
+
+func (w *world) holder(t *testing.T) string {
+	t.Helper()
+	var lease coordinationv1.Lease
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-manager"}, &lease); err != nil {
+		t.Fatalf("reading the lease: %v", err)
+	}
+	if lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *lease.Spec.HolderIdentity
+}
