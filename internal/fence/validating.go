@@ -10,11 +10,12 @@ import (
 )
 
 func validating(o Options) []runtime.Object {
-	return []runtime.Object{
-		podsPolicy(Pods, true, o),
-		validatingBinding(Pods, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.DenyAction)),
-		podsPolicy(AnnotatedPods, false, o),
-		validatingBinding(AnnotatedPods, free(), nil),
+	var objects []runtime.Object
+	for _, p := range podPolicies() {
+		_, ref := owed(p.owed, admissionregistrationv1.DenyAction)
+		objects = append(objects, podsPolicy(p.pods, p.owed, o), validatingBinding(p.pods, where(p.owed, o.Exempt), ref))
+	}
+	return append(objects,
 		podUpdatesPolicy(),
 		validatingBinding(PodUpdates, nil, nil),
 		bindingsPolicy(o),
@@ -23,21 +24,36 @@ func validating(o Options) []runtime.Object {
 		validatingBinding(Workloads, nil, nil),
 		namespacesPolicy(),
 		validatingBinding(Namespaces, nil, nil),
+	)
+}
+
+// podPolicy names the policies about pods and DaemonSets that read what is owed from one source.
+type podPolicy struct {
+	pods, daemonSets string
+	owed             placement.Source
+}
+
+func podPolicies() []podPolicy {
+	return []podPolicy{
+		{Pods, DaemonSets, placement.FromFloor},
+		{AnnotatedPods, AnnotatedDaemonSets, placement.FromNothing},
+		{UnsettledPods, UnsettledDaemonSets, placement.FromPolicies},
+		{UnsettledAnnotatedPods, UnsettledAnnotatedDaemonSets, placement.FromNamespace},
 	}
 }
 
 // podsPolicy proves pods at their creation.
-func podsPolicy(name string, governed bool, o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
+func podsPolicy(name string, from placement.Source, o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	var checks []placement.Validation
 	for _, r := range placement.Rules() {
 		checks = append(checks, r.Validations(o.Settings)...)
 	}
-	kind, _ := floor(governed, admissionregistrationv1.DenyAction)
+	kind, _ := owed(from, admissionregistrationv1.DenyAction)
 	return validatingPolicy(name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        kind,
 		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Create)),
-		MatchConditions:  podConditions(governed),
-		Variables:        variables(placement.PodVariables(governed)),
+		MatchConditions:  podConditions(from),
+		Variables:        variables(placement.PodVariables(from)),
 		Validations:      validations(checks),
 	})
 }

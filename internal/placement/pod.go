@@ -97,7 +97,7 @@ func heldKey(level string) string { return v1alpha1.HeldLabelPrefix + level }
 func openKey(level string) string { return v1alpha1.OpenLabelPrefix + level }
 
 // celPod are the variables that every rule about pods may use. They mirror the methods above and package policy's merging.
-// The variable floor, which comes before them, is the spec of the namespace's PlacementFloor, see [FloorVariable].
+// The variable floor, which comes before them, is the spec of the namespace's PlacementFloor, see [Source.Floor].
 var celPod = []Variable{
 	{"annotations", `object.metadata.?annotations.orValue({})`},
 	{"labels", `object.metadata.?labels.orValue({})`},
@@ -117,14 +117,4 @@ var celPod = []Variable{
   + (variables.asked.size() > 0 || variables.askedSites.size() > 0 ? ['annotation'] : [])`},
 	{"selector", `object.spec.?nodeSelector.orValue({})`},
 	{"constraints", `object.spec.?topologySpreadConstraints.orValue([])`},
-}
-
-// FloorVariable is what CEL expressions read what the namespace owes from: the spec of the PlacementFloor that is the policy's
-// parameter or, where a policy has no parameter and annotations are all that is owed, nothing. Policies for namespaces that are
-// not governed have no parameter, so that a missing floor, or even a missing CustomResourceDefinition, cannot stop anything there.
-func FloorVariable(governed bool) Variable {
-	if governed {
-		return Variable{"floor", `params.spec`}
-	}
-	return Variable{"floor", `dyn({})`}
 }

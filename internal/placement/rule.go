@@ -14,11 +14,16 @@ type Settings struct {
 	Schedulers []string
 	// SchedulerUsers are the users who may bind governed pods.
 	SchedulerUsers []string
+	// CloudControllerUsers are the users as whom the cloud controller says which machine a node is.
+	CloudControllerUsers []string
 }
 
 // DefaultSettings are those of a TerroirConfig that says nothing.
 func DefaultSettings() Settings {
-	return Settings{Schedulers: []string{corev1.DefaultSchedulerName}, SchedulerUsers: []string{"system:kube-scheduler"}}
+	return Settings{
+		Schedulers: []string{corev1.DefaultSchedulerName}, SchedulerUsers: []string{"system:kube-scheduler"},
+		CloudControllerUsers: []string{"system:serviceaccount:kube-system:cloud-controller-manager", "system:cloud-controller-manager"},
+	}
 }
 
 // Variable is a named CEL expression that the expressions after it may use as variables.<name>.
@@ -51,10 +56,9 @@ var rules = []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleSchedul
 // Rules are the laws about pods at creation, in the order in which they are judged and shaped. The slice is shared and must not be changed.
 func Rules() []Rule { return rules }
 
-// PodVariables are the CEL variables that the rules' expressions use, in the order of their dependence: in governed
-// namespaces, whose floor is the policy's parameter, or elsewhere.
-func PodVariables(governed bool) []Variable {
-	all := append([]Variable{FloorVariable(governed)}, celPod...)
+// PodVariables are the CEL variables that the rules' expressions use, in the order of their dependence.
+func PodVariables(owed Source) []Variable {
+	all := append([]Variable{owed.Floor()}, celPod...)
 	for _, r := range Rules() {
 		all = append(all, r.Variables...)
 	}
