@@ -65,3 +65,6 @@ func (m Machine) Cgroup() string { return fmt.Sprintf("/terroir%d", m.Number) }
 
 // PauseImage is what containerd starts every pod with. There is no registry: it has to be there before the first pod.
 const PauseImage = "localhost/pause:local"
+
+// Link is our end of the machine's network.
+func (m Machine) Link() string { return fmt.Sprintf("terroir%d", m.Number) }

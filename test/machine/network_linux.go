@@ -17,25 +17,24 @@ func claim() (*Machine, error) {
 	var err error
 	for n := range most {
 		m := &Machine{Number: n}
-		if _, taken := net.InterfaceByName(m.link()); taken == nil {
+		if _, taken := net.InterfaceByName(m.Link()); taken == nil {
 			continue
 		}
-		if err = ip("link", "add", m.link(), "type", "veth", "peer", "name", m.peer()); err == nil {
+		if err = ip("link", "add", m.Link(), "type", "veth", "peer", "name", m.peer()); err == nil {
 			return m, errors.Join(removeCgroups(m.Cgroup()), makeCgroups(m.Cgroup())) // there are old ones of a machine whose keeper was killed
 		}
 	}
 	return nil, errors.Join(err, fmt.Errorf("no machine's number below %d could be taken", most))
 }
 
-func (m *Machine) link() string { return fmt.Sprintf("terroir%d", m.Number) }
 func (m *Machine) peer() string { return fmt.Sprintf("terroir%dm", m.Number) }
 
 // connect gives the link's other end to the machine, and a way to its pods.
 func (m *Machine) connect() error {
 	return errors.Join(
 		ip("link", "set", m.peer(), "netns", fmt.Sprint(m.Init), "name", "eth0"),
-		ip("address", "add", m.outside()+"/30", "dev", m.link()),
-		ip("link", "set", m.link(), "up"),
+		ip("address", "add", m.outside()+"/30", "dev", m.Link()),
+		ip("link", "set", m.Link(), "up"),
 		ip("route", "add", m.pods(), "via", m.Address()))
 }
 
@@ -53,8 +52,8 @@ func (m *Machine) connectInside() error {
 // clear removes what outlives the machine's processes.
 func (m *Machine) clear() error {
 	var errs []error
-	if _, err := net.InterfaceByName(m.link()); err == nil { // else the kernel was faster
-		errs = append(errs, ip("link", "delete", m.link()))
+	if _, err := net.InterfaceByName(m.Link()); err == nil { // else the kernel was faster
+		errs = append(errs, ip("link", "delete", m.Link()))
 	}
 	return errors.Join(append(errs, removeCgroups(m.Cgroup()))...)
 }

@@ -31,7 +31,7 @@ kind: Pod
 metadata: {name: free, namespace: default}
 spec: {containers: [`+sleeper+`]}
 `)
-	w.create(t, fmt.Sprintf(governed, "governed"))
+	w.create(t, fmt.Sprintf(governed, "governed")) // the fence alone shapes it
 
 	var err error
 	if w.node, err = Join(t.Context(), w.cluster, options); err != nil {
@@ -39,6 +39,8 @@ spec: {containers: [`+sleeper+`]}
 	}
 	w.runs(t, "kube-system", "system")
 	w.runs(t, "default", "free")
-	w.runs(t, "patients", "governed")
+	if pod := w.runs(t, "patients", "governed"); !shaped(pod) {
+		t.Errorf("with Terroir away the pod was not shaped: %v", pod.Spec.NodeSelector)
+	}
 	w.replicas(t, w.deployed)
 }

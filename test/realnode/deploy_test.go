@@ -1,6 +1,7 @@
 package realnode
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,38 +92,37 @@ metadata: {name: after-the-leader, labels: {data: patients}}
 func TestGovernedPodsAreAdmittedWhileTheImageIsUpgraded(t *testing.T) {
 	w := shared
 	w.terroir(t)
-	stop, report := make(chan struct{}), make(chan []error, 1)
+	stop, report := make(chan struct{}), make(chan error, 1)
 	go func() { report <- w.admitUntil(t, stop) }()
 	w.deploy(t, second)
 	close(stop)
-	for _, err := range <-report {
+	if err := <-report; err != nil {
 		t.Errorf("while the image was upgraded: %v", err)
 	}
 	w.replicas(t, second)
 	w.governedPodLands(t, "upgraded")
 }
 
-// admitUntil has governed pods judged, one after the other, and says what went wrong.
-func (w *world) admitUntil(t *testing.T, stop <-chan struct{}) (problems []error) {
-	tried := 0
-	for {
+// admitUntil has governed pods judged, one after the other, until it is told to stop or something is wrong with one.
+func (w *world) admitUntil(t *testing.T, stop <-chan struct{}) error {
+	for tried := 0; ; tried++ {
 		select {
 		case <-stop:
 			if tried == 0 {
-				problems = append(problems, fmt.Errorf("no pod was tried"))
+				return errors.New("no pod was tried")
 			}
-			return problems
+			return nil
 		default:
 		}
-		tried++
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: "tried", Namespace: "patients"},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "sleeper", Image: Sleeper.Name}}},
 		}
 		if err := w.Create(t.Context(), pod, client.DryRunAll); err != nil {
-			problems = append(problems, err)
-		} else if !shaped(pod) {
-			problems = append(problems, fmt.Errorf("pod %d was not shaped", tried))
+			return fmt.Errorf("pod %d was refused: %w", tried, err)
+		}
+		if !shaped(pod) {
+			return fmt.Errorf("pod %d was not shaped: %v", tried, pod.Spec.NodeSelector)
 		}
 	}
 }
@@ -151,14 +151,14 @@ func (w *world) replicas(t *testing.T, image string) []corev1.Pod {
 	return pods.Items
 }
 
-// leader is the pod that holds the lease.
+// leader is the pod that holds the lease. The last one may have gone without giving it up.
 func (w *world) leader(t *testing.T) *corev1.Pod {
 	t.Helper()
-	name, _, _ := strings.Cut(w.holder(t), "_")
 	var pod corev1.Pod
-	if err := w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, &pod); err != nil {
-		t.Fatalf("looking for the leader: %v", err)
-	}
+	eventually(t, "one of the replicas leads", func() error {
+		name, _, _ := strings.Cut(w.holder(t), "_")
+		return w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, &pod)
+	})
 	return &pod
 }
 

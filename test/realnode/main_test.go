@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/controllers"
 	"github.com/terroir-dev/terroir/test/cluster"
 	"github.com/terroir-dev/terroir/test/terroir"
@@ -106,6 +108,15 @@ func (w *world) terroir(t *testing.T) {
 	w.apply(t, ground)
 	w.labelled(t, heldTrusted, "true")
 	w.labelled(t, openTrusted, "here")
+	for _, name := range []string{"patients", "abroad"} {
+		eventually(t, "policy "+name+" is in force", func() error {
+			status, err := w.policy(t, name)
+			if err == nil && !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) {
+				return fmt.Errorf("its status is %+v", status)
+			}
+			return err
+		})
+	}
 }
 
 // deploy is what docs/operations.md tells users to do.
@@ -115,10 +126,9 @@ func (w *world) deploy(t *testing.T, image string) {
 	w.deployed = image
 }
 
-// uninstall takes Terroir away again, as docs/operations.md says.
+// uninstall takes the operator away again, and what it installed in the API server.
 func (w *world) uninstall(t *testing.T) {
 	t.Helper()
-	w.make(t, "uninstall")
 	w.make(t, "undeploy")
 	w.deployed = ""
 }
