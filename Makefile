@@ -56,7 +56,7 @@ build: ## Build the operator into bin/manager
 
 .PHONY: test
 test: ## Run every test, from units to the real control plane
-	go run ./test/cmd/localcluster build
+	go run ./test/cmd/localcluster build --kubelet
 	go run ./test/cmd/localcluster exec -- go test ./... -p 2 -timeout 20m
 
 .PHONY: bench

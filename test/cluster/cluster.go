@@ -402,6 +402,14 @@ func (c *Cluster) Stopped() []string {
 	return slices.DeleteFunc(slices.Clone(order), func(name string) bool { return c.state.Components[name].Process.alive() })
 }
 
+// Runs tells whether the cluster has a component of that name whose process is alive.
+func (c *Cluster) Runs(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	component, err := c.component(name)
+	return err == nil && component.Process.alive()
+}
+
 // Stop ends every process and removes the data. Logs stay, unless the directory was a temporary one. It is not
 // graceful: nothing of the cluster is going to be used again. Stopping twice is fine.
 func (c *Cluster) Stop() error {

@@ -50,7 +50,7 @@ func Keep(ctx context.Context, options Options) (err error) {
 		return fmt.Errorf("the machine ended: %w", err)
 	case <-ctx.Done():
 		_ = child.Process.Kill() // the kernel kills the others first, so nothing runs once it is gone
-		<-ended
+		_ = <-ended
 		return nil
 	}
 }

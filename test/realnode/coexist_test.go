@@ -31,8 +31,8 @@ metadata: {name: real, namespace: default}
 spec: {containers: [`+sleeper+`]}
 `)
 	w.pod(t, "default", "pretended", "runs in kwok's opinion", func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
-	real := w.runs(t, "default", "real")
-	id := strings.TrimPrefix(real.Status.ContainerStatuses[0].ContainerID, "containerd://")
+	running := w.runs(t, "default", "real")
+	id := strings.TrimPrefix(running.Status.ContainerStatuses[0].ContainerID, "containerd://")
 	if out, err := w.node.Run(t.Context(), "ctr", "--namespace", "k8s.io", "tasks", "ls"); err != nil || !strings.Contains(out, id) {
 		t.Errorf("containerd knows of no container %s (%v):\n%s", id, err, out)
 	}

@@ -3,6 +3,7 @@ package realnode
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,10 +11,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 func TestTwoReplicasAnswerBehindTheServiceWithCertificatesOfTheirOwn(t *testing.T) {
@@ -60,6 +64,38 @@ func shaped(pod *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+func TestTheNetworkPolicyNamesPortsOfTheReplicas(t *testing.T) {
+	w := shared
+	w.terroir(t)
+	if err := terroir.Apply(t.Context(), w.cluster, "-k", "config/network-policy"); err != nil {
+		t.Fatal(err)
+	}
+	var policy networkingv1.NetworkPolicy
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-manager"}, &policy); err != nil {
+		t.Fatal(err)
+	}
+	selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pod := range w.replicas(t, w.deployed) {
+		if !selector.Matches(labels.Set(pod.Labels)) {
+			t.Errorf("the policy does not select replica %s with labels %v", pod.Name, pod.Labels)
+		}
+		for _, port := range pod.Spec.Containers[0].Ports {
+			if !admits(policy.Spec.Ingress, port.Name) {
+				t.Errorf("the policy keeps everybody from port %s", port.Name)
+			}
+		}
+	}
+}
+
+func admits(rules []networkingv1.NetworkPolicyIngressRule, port string) bool {
+	return slices.ContainsFunc(rules, func(r networkingv1.NetworkPolicyIngressRule) bool {
+		return slices.ContainsFunc(r.Ports, func(p networkingv1.NetworkPolicyPort) bool { return p.Port.StrVal == port })
+	})
 }
 
 func TestAnotherReplicaTakesOverWhenTheLeaderIsKilled(t *testing.T) {

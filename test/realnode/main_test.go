@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/controllers"
@@ -41,12 +43,13 @@ type world struct {
 
 var shared *world
 
-// here is the zone that the node's kubelet claims to be in.
+// options say what the node's kubelet claims: to be in zone here.
 var options = Options{Labels: map[string]string{corev1.LabelTopologyZone: "here"}}
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	log.SetLogger(logr.Discard()) // clients would complain that they have nowhere to log to
 	ctx := context.Background()
 	c, err := cluster.Start(ctx, cluster.Options{Progress: os.Stderr})
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestANodeThatRegistersAnewHasToEarnItsLabels(t *testing.T) {
@@ -17,7 +16,7 @@ func TestANodeThatRegistersAnewHasToEarnItsLabels(t *testing.T) {
 	if err := w.node.StopKubelet(); err != nil {
 		t.Fatal(err)
 	}
-	changes, err := w.Watch(t.Context(), &corev1.NodeList{}, &client.ListOptions{Raw: nil})
+	changes, err := w.Watch(t.Context(), &corev1.NodeList{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,6 +123,10 @@ func realNode(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	if c.Runs(realnode.Machine) && c.Runs(realnode.Kubelet) {
+		fmt.Println("\nA real node is there already.")
+		return nil
+	}
 	fmt.Println("\nJoining a real node ...")
 	node, err := realnode.Join(ctx, c, realnode.Options{Labels: map[string]string{corev1.LabelTopologyZone: "par-1"}})
 	if err != nil {
