@@ -13,7 +13,8 @@
 //
 // A container runtime leaves much behind when it is killed: shims that are nobody's children, mounts, named network namespaces, a
 // bridge. Here all of it lives in namespaces, and the first process of the machine dies with whoever keeps it. Then the kernel ends every other
-// one, and mounts and network go with the last. Nothing has to be found and removed, also after SIGKILL.
+// one, and mounts and network go with the last. Nothing has to be found and removed, also after SIGKILL, but for empty control groups:
+// the next machine of the same number removes them.
 //
 // It also meets no other container runtime: /run, /var/lib and /var/log are folders of the machine's directory, so that
 // every default path is its own, and short enough for a socket.
