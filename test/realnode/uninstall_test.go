@@ -2,6 +2,7 @@ package realnode
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -17,9 +18,31 @@ func TestAfterUninstallingPodsRunOnAndNobodyIsInTheWay(t *testing.T) {
 	w.terroir(t)
 	w.create(t, fmt.Sprintf(governed, "survivor"))
 	survivor := w.runs(t, "patients", "survivor")
-	w.uninstall(t)
+
+	// A bare pod, which nobody would replace, keeps the label it asks for.
+	if printed, err := w.uninstall(t); err == nil || !strings.Contains(printed, "survivor") {
+		t.Fatalf("uninstalling gives %v; it should have named the pod that keeps a label:\n%s", err, printed)
+	}
+	w.nothingLeft(t)
+	w.restart(t)
 	w.stays(t, survivor)
 
+	w.remove(t, survivor)
+	if printed, err := w.uninstall(t); err != nil {
+		t.Errorf("once the pod is gone, uninstalling gives %v:\n%s", err, printed)
+	}
+	if left := ours(w.real(t)); len(left) > 0 {
+		t.Errorf("the node still has %v", left)
+	}
+	w.create(t, fmt.Sprintf(governed, "free-now"))
+	if pod := w.runs(t, "patients", "free-now"); shaped(pod) {
+		t.Error("a pod is shaped after Terroir was uninstalled")
+	}
+}
+
+// nothingLeft checks that the API server has nothing of Terroir any more.
+func (w *world) nothingLeft(t *testing.T) {
+	t.Helper()
 	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
 	var hooks admissionregistrationv1.ValidatingWebhookConfigurationList
 	for _, list := range []client.ObjectList{&policies, &hooks} {
@@ -32,9 +55,5 @@ func TestAfterUninstallingPodsRunOnAndNobodyIsInTheWay(t *testing.T) {
 	}
 	if err := w.Get(t.Context(), client.ObjectKey{Name: v1alpha1.SystemNamespace}, &corev1.Namespace{}); !apierrors.IsNotFound(err) {
 		t.Errorf("reading Terroir's namespace gives %v; it should be gone", err)
-	}
-	w.create(t, fmt.Sprintf(governed, "free-now"))
-	if pod := w.runs(t, "patients", "free-now"); shaped(pod) {
-		t.Error("a pod is shaped after Terroir was uninstalled")
 	}
 }
