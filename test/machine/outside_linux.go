@@ -39,18 +39,23 @@ func Keep(ctx context.Context, options Options) (err error) {
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
+	var how error
+	ended := make(chan struct{})
+	go func() {
+		how = child.Wait()
+		close(ended)
+	}()
 	if err := m.start(ctx, options, connected); err != nil {
 		_ = child.Process.Kill()
-		return errors.Join(err, <-ended)
+		<-ended
+		return err
 	}
 	select {
-	case err := <-ended:
-		return fmt.Errorf("the machine ended: %w", err)
+	case <-ended:
+		return fmt.Errorf("the machine ended: %w", how)
 	case <-ctx.Done():
 		_ = child.Process.Kill() // the kernel kills the others first, so nothing runs once it is gone
-		_ = <-ended
+		<-ended
 		return nil
 	}
 }
