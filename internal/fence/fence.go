@@ -21,6 +21,7 @@ const (
 	AnnotatedPods       = "terroir-annotated-pods"
 	Bindings            = "terroir-bindings"
 	PodUpdates          = "terroir-pod-updates"
+	PodAdoptions        = "terroir-pod-adoptions"
 	Workloads           = "terroir-workloads"
 	DaemonSets          = "terroir-daemonsets"
 	AnnotatedDaemonSets = "terroir-annotated-daemonsets"
@@ -146,9 +147,14 @@ func free() *metav1.LabelSelector {
 }
 
 func exceptExempt(exempt []string) metav1.LabelSelectorRequirement {
+	return metav1.LabelSelectorRequirement{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: exemptNames(exempt)}
+}
+
+// exemptNames are all namespaces that no policy governs, sorted.
+func exemptNames(exempt []string) []string {
 	names := append(policy.AlwaysExempt(), exempt...)
 	slices.Sort(names)
-	return metav1.LabelSelectorRequirement{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: slices.Compact(names)}
+	return slices.Compact(names)
 }
 
 func rule(group string, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {

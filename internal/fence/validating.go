@@ -16,8 +16,11 @@ func validating(o Options) []runtime.Object {
 		objects = append(objects, podsPolicy(p.pods, p.owed, o), validatingBinding(p.pods, where(p.owed, o.Exempt), ref))
 	}
 	return append(objects,
-		podUpdatesPolicy(),
-		validatingBinding(PodUpdates, nil, nil),
+		podUpdatesPolicy(o),
+		limited(validatingBinding(PodUpdates, nil, nil), "", "pods"),
+		limited(validatingBinding(PodUpdates, governed(o.Exempt), nil), "-status", "pods/status"),
+		podAdoptionsPolicy(),
+		validatingBinding(PodAdoptions, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.AllowAction)),
 		bindingsPolicy(o),
 		validatingBinding(Bindings, governed(o.Exempt), param(v1alpha1.ConfigName, admissionregistrationv1.DenyAction)),
 		workloadsPolicy(),
@@ -59,13 +62,33 @@ func podsPolicy(name string, from placement.Source, o Options) *admissionregistr
 }
 
 // podUpdatesPolicy has no parameter: in a namespace that is being deleted the floor goes before the pods, and their finalizers
-// must still come off.
-func podUpdatesPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+// must still come off. Through pods/status it is bound only where namespaces are governed: every kubelet writes there all the time.
+func podUpdatesPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	return validatingPolicy(PodUpdates, admissionregistrationv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Update)),
-		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("counted", placement.ConditionCounted)},
+		MatchConstraints: match(rule("", []string{"pods", "pods/status"}, admissionregistrationv1.Update)),
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("changed", placement.ConditionChanged)},
+		Variables:        variables(placement.UpdateVariables(exemptNames(o.Exempt))),
 		Validations:      validations(placement.UpdateValidations()),
 	})
+}
+
+// podAdoptionsPolicy allows where the floor is missing, for the sake of namespaces that are being deleted; elsewhere Terroir alone
+// removes floors. Owner references cannot be changed through pods/status.
+func podAdoptionsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	return validatingPolicy(PodAdoptions, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		ParamKind:        floorKind(),
+		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Update)),
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("adopted", placement.ConditionAdopted)},
+		Variables:        variables(placement.AdoptionVariables()),
+		Validations:      validations(placement.AdoptionValidations()),
+	})
+}
+
+// limited limits a binding to updates of one resource of its policy, and names it after that.
+func limited(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, suffix, resource string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	b.Name += suffix
+	b.Spec.MatchResources.ResourceRules = []admissionregistrationv1.NamedRuleWithOperations{rule("", []string{resource}, admissionregistrationv1.Update)}
+	return b
 }
 
 // when limits checks to requests for which skip is false.
@@ -81,6 +104,7 @@ func bindingsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolic
 	return validatingPolicy(Bindings, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        configKind(),
 		MatchConstraints: match(rule("", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
+		Variables:        variables(placement.BindingVariables()),
 		Validations:      validations(placement.BindingValidations(o.Settings)),
 	})
 }

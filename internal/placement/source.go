@@ -30,7 +30,8 @@ func (s Source) Floor() Variable {
 	case FromPolicies:
 		return Variable{"floor", `params.spec.enforcement == 'Enforce' && (` + Selects("params.spec.namespaceSelector", "namespaceObject") + `) ? dyn({
   'trustLevels': dyn(params.spec.trustLevels), 'minSites': dyn(params.spec.?spread.minSites.orValue(0)), 'maxSkew': dyn(params.spec.?spread.maxSkew.orValue(0)),
-  'demandedBy': dyn([{'kind': 'ClusterPlacementPolicy', 'name': string(params.metadata.name)}])}) : dyn({})`}
+  'nodeLocalStorage': dyn(params.spec.?nodeLocalStorage.orValue('QualifiedNodes')),
+  'demandedBy': dyn([{'kind': 'ClusterPlacementPolicy', 'name': string(params.metadata.name), 'nodeLocalStorage': string(params.spec.?nodeLocalStorage.orValue('QualifiedNodes'))}])}) : dyn({})`}
 	case FromNamespace:
 		return Variable{"floor", `dyn({
   'trustLevels': dyn([namespaceObject.metadata.?annotations[?'terroir.dev/trust-level']]` + celLevels + `),

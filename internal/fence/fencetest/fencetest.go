@@ -25,8 +25,6 @@ import (
 
 // Request is a request as admission sees it. Object and Old are typed; Params is a floor, a config or a policy, or nil.
 type Request struct {
-	// Namespace is the one that the object is in, or nil.
-	Namespace *corev1.Namespace
 	Kind      schema.GroupVersionKind
 	Resource  schema.GroupVersionResource
 	Operation admission.Operation
@@ -34,6 +32,8 @@ type Request struct {
 	Object    runtime.Object
 	Old       runtime.Object
 	Params    runtime.Object
+	// Namespace is the request's namespace. Nil: expressions find none.
+	Namespace *corev1.Namespace
 }
 
 type compiled struct {
