@@ -35,6 +35,10 @@ demo: ## Start a cluster with simulated nodes, play the story, check every step,
 up: ## Start the same cluster with the operator and the sample catalogue; kubeconfig in .local/kubeconfig
 	@go run ./test/cmd/demo up
 
+.PHONY: real-node
+real-node: ## Join a real node (kubelet, containerd) to that cluster, which is started if need be; needs Linux and root
+	@go run ./test/cmd/demo real-node
+
 .PHONY: down
 down: ## Stop all of it
 	@go run ./test/cmd/demo down
@@ -56,7 +60,7 @@ build: ## Build the operator into bin/manager, and the kubectl plugin into bin/k
 
 .PHONY: test
 test: ## Run every test, from units to the real control plane
-	go run ./test/cmd/localcluster build
+	go run ./test/cmd/localcluster build --kubelet
 	go run ./test/cmd/localcluster exec -- go test ./... -p 2 -timeout 20m
 
 .PHONY: bench

@@ -15,8 +15,8 @@ import (
 
 // How long the API server may take to give its metrics, and how long what they said is taken for true: plugins change when it is started anew.
 const (
-	metricsWithin = 30 * time.Second
-	restrictionEvery      = time.Hour
+	metricsWithin    = 30 * time.Second
+	restrictionEvery = time.Hour
 )
 
 // restriction finds out, on the leader, whether the API server runs NodeRestriction. Nothing depends on the answer; it is told in the

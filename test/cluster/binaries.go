@@ -36,7 +36,7 @@ func (b Binaries) Stages() string { return filepath.Join(b.Dir, "stages.yaml") }
 var programs = append([]string{"kubectl", tether}, order...)
 
 const (
-	// buildNeeds is what the Go build cache takes for the whole control plane, with the modules and the result.
+	// buildNeeds is what the Go build cache takes for the whole control plane, with the modules and the result; less for the kubelet.
 	buildNeeds = 5 << 30
 	gib        = 1 << 30
 )
@@ -45,32 +45,63 @@ const (
 // versions before. The result lies in the user's cache directory and serves every checkout. It tells progress about
 // a build, and nothing otherwise.
 func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
-	b, err := planBuild(ctx)
+	dir, err := obtain(ctx, controlPlane, progress)
+	return Binaries{Dir: dir}, err
+}
+
+// BuildKubelet builds the kubelet in the same way and gives its path. It is a binary of its own, so that only those wait for it
+// who want a real node.
+func BuildKubelet(ctx context.Context, progress io.Writer) (path string, err error) {
+	dir, err := obtain(ctx, kubelet, progress)
+	return filepath.Join(dir, kubelet.binary), err
+}
+
+// obtain gives the directory with a product, which it builds if need be.
+func obtain(ctx context.Context, p product, progress io.Writer) (dir string, err error) {
+	b, err := planBuild(ctx, p)
 	if err != nil {
-		return Binaries{}, err
+		return "", err
 	}
 	if b.done() {
-		return b.binaries, nil
+		return b.dir, nil
 	}
 	unlock, err := b.lock(ctx, progress)
 	if err != nil {
-		return Binaries{}, err
+		return "", err
 	}
 	defer unlock()
 	if b.done() { // by the one we waited for
-		return b.binaries, nil
+		return b.dir, nil
 	}
-	return b.binaries, b.run(ctx, progress)
+	return b.dir, b.run(ctx, progress)
 }
+
+// product is one binary that test/localcluster is built into.
+type product struct {
+	title   string // for people
+	binary  string // its file
+	source  string // the folder of its main package, in the module
+	prefix  string // of the directory in the cache
+	furnish func(ctx context.Context, dir string) error
+}
+
+var (
+	controlPlane = product{title: "kube-apiserver and friends", binary: "localcluster", source: ".", furnish: furnish}
+	kubelet      = product{title: "the kubelet", binary: "kubelet", source: kubeletSource, prefix: "kubelet-", furnish: readable}
+)
+
+// kubeletSource is the one folder of the module that the control plane is not built from.
+const kubeletSource = "kubelet"
 
 // build is one build of one module for one platform by one version of Go.
 type build struct {
-	module   string // directory of test/localcluster
-	version  string // of Kubernetes
-	binaries Binaries
+	product
+	module  string // directory of test/localcluster
+	version string // of Kubernetes
+	dir     string // where the result belongs
 }
 
-func planBuild(ctx context.Context) (build, error) {
+func planBuild(ctx context.Context, p product) (build, error) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		return build{}, fmt.Errorf("the local cluster runs on Linux and macOS, not on %s; on Windows use WSL", runtime.GOOS)
 	}
@@ -84,15 +115,14 @@ func planBuild(ctx context.Context) (build, error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return build{}, fmt.Errorf("looking for a place to keep the built control plane: %w", err)
+		return build{}, fmt.Errorf("looking for a place to keep %s: %w", p.title, err)
 	}
-	key, err := buildKey(module, toolchain)
+	key, err := buildKey(module, toolchain, p)
 	if err != nil {
 		return build{}, err
 	}
 	version, err := kubernetesVersion(module)
-	dir := filepath.Join(cache, "terroir", "localcluster", key)
-	return build{module: module, version: version, binaries: Binaries{Dir: dir}}, err
+	return build{product: p, module: module, version: version, dir: filepath.Join(cache, "terroir", "localcluster", p.prefix+key)}, err
 }
 
 // moduleDir finds test/localcluster beside this file or, in a binary built with -trimpath, above the working directory.
@@ -146,12 +176,15 @@ func explained(err error) error {
 }
 
 // buildKey changes with anything that changes the result: the module's files, the toolchain, the platform.
-func buildKey(module, toolchain string) (string, error) {
+func buildKey(module, toolchain string, p product) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintln(hash, toolchain, runtime.GOOS, runtime.GOARCH, linkerFlags("version"), programs)
 	err := fs.WalkDir(os.DirFS(module), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case entry.IsDir():
+			return p.without(path)
 		}
 		data, err := os.ReadFile(filepath.Join(module, path))
 		fmt.Fprintln(hash, path, len(data))
@@ -162,6 +195,14 @@ func buildKey(module, toolchain string) (string, error) {
 		return "", fmt.Errorf("reading %s: %w", module, err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
+}
+
+// without skips the folder of another product: a change there is no reason to build this one anew.
+func (p product) without(folder string) error {
+	if folder == kubeletSource && p.source != kubeletSource {
+		return fs.SkipDir
+	}
+	return nil
 }
 
 var kubernetesRequirement = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v\S+)`)
@@ -192,20 +233,21 @@ func linkerFlags(version string) string {
 	return strings.Join(flags, " ")
 }
 
-func (b build) done() bool { return isFile(b.binaries.Stages()) }
+// done looks at the binary alone: the directory gets its name when it is complete.
+func (b build) done() bool { return isFile(filepath.Join(b.dir, b.binary)) }
 
 // lock lets one process build at a time; the others wait for it and find the result.
 func (b build) lock(ctx context.Context, progress io.Writer) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(b.binaries.Dir), 0o755); err != nil {
-		return nil, fmt.Errorf("making a place for the built control plane: %w", err)
+	if err := os.MkdirAll(filepath.Dir(b.dir), 0o755); err != nil {
+		return nil, fmt.Errorf("making a place for %s: %w", b.title, err)
 	}
-	unlock, err = tryLock(b.binaries.Dir + ".lock")
+	unlock, err = tryLock(b.dir + ".lock")
 	if !errors.Is(err, errLocked) {
 		return unlock, err
 	}
-	fmt.Fprintln(progress, "waiting for another process that builds the control plane")
+	fmt.Fprintln(progress, "waiting for another process that builds", b.title)
 	waiting := until(ctx, func() bool {
-		unlock, err = tryLock(b.binaries.Dir + ".lock")
+		unlock, err = tryLock(b.dir + ".lock")
 		return !errors.Is(err, errLocked)
 	})
 	return unlock, errors.Join(waiting, err)
@@ -213,25 +255,25 @@ func (b build) lock(ctx context.Context, progress io.Writer) (unlock func(), err
 
 // run builds into a directory beside the final one and renames it, so that a half-built one is never found.
 func (b build) run(ctx context.Context, progress io.Writer) error {
-	if err := enoughSpace(filepath.Dir(b.binaries.Dir), buildNeeds); err != nil {
+	if err := enoughSpace(filepath.Dir(b.dir), b.title, buildNeeds); err != nil {
 		return err
 	}
 	start := time.Now()
-	unfinished, err := os.MkdirTemp(filepath.Dir(b.binaries.Dir), "unfinished-")
+	unfinished, err := os.MkdirTemp(filepath.Dir(b.dir), "unfinished-")
 	if err != nil {
 		return fmt.Errorf("making a place to build in: %w", err)
 	}
 	defer os.RemoveAll(unfinished)
-	if err := b.compile(ctx, filepath.Join(unfinished, "localcluster"), progress); err != nil {
+	if err := b.compile(ctx, filepath.Join(unfinished, b.binary), progress); err != nil {
 		return err
 	}
-	if err := furnish(ctx, unfinished); err != nil {
+	if err := b.furnish(ctx, unfinished); err != nil {
 		return err
 	}
-	if err := os.Rename(unfinished, b.binaries.Dir); err != nil {
-		return fmt.Errorf("putting the built control plane in place: %w", err)
+	if err := os.Rename(unfinished, b.dir); err != nil {
+		return fmt.Errorf("putting %s in place: %w", b.title, err)
 	}
-	fmt.Fprintf(progress, "built Kubernetes %s in %s\n", b.version, time.Since(start).Round(time.Second))
+	fmt.Fprintf(progress, "built %s %s in %s\n", b.title, b.version, time.Since(start).Round(time.Second))
 	return nil
 }
 
@@ -249,35 +291,38 @@ func furnish(ctx context.Context, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "stages.yaml"), stages, 0o644); err != nil {
 		return fmt.Errorf("writing kwok's stages: %w", err)
 	}
-	return os.Chmod(dir, 0o755)
+	return readable(ctx, dir)
 }
 
-func enoughSpace(dir string, needed uint64) error {
+// readable opens a directory that was made as a temporary one.
+func readable(_ context.Context, dir string) error { return os.Chmod(dir, 0o755) }
+
+func enoughSpace(dir, title string, needed uint64) error {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(dir, &stat); err != nil {
 		return fmt.Errorf("asking for free disk space at %s: %w", dir, err)
 	}
 	if free := stat.Bavail * uint64(stat.Bsize); free < needed {
-		return fmt.Errorf("too little disk space at %s: %.1f GiB free, and building the control plane takes up to %d GiB; make room and try again",
-			dir, float64(free)/gib, needed/gib)
+		return fmt.Errorf("too little disk space at %s: %.1f GiB free, and building %s takes up to %d GiB; make room and try again",
+			dir, float64(free)/gib, title, needed/gib)
 	}
 	return nil
 }
 
 func (b build) compile(ctx context.Context, output string, progress io.Writer) error {
 	command := exec.CommandContext(ctx, "go", "build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
-		"-ldflags", linkerFlags(b.version), "-o", output, ".")
+		"-ldflags", linkerFlags(b.version), "-o", output, "./"+b.source)
 	command.Dir = b.module
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	var seen watcher
 	command.Stdout, command.Stderr = &seen, &seen
-	fmt.Fprintf(progress, "building kube-apiserver %s and friends, first time only: takes some minutes\n", b.version)
+	fmt.Fprintf(progress, "building %s, %s, first time only: takes some minutes\n", b.title, b.version)
 	stop := every(10*time.Second, func(elapsed time.Duration) {
-		fmt.Fprintf(progress, "building kube-apiserver and friends, first time only: %s, %d packages so far\n", elapsed, seen.lines.Load())
+		fmt.Fprintf(progress, "building %s, first time only: %s, %d packages so far\n", b.title, elapsed, seen.lines.Load())
 	})
 	defer stop()
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("building the control plane: %w; the last lines of go build:\n%s", errors.Join(ctx.Err(), err), seen.tail())
+		return fmt.Errorf("building %s: %w; the last lines of go build:\n%s", b.title, errors.Join(ctx.Err(), err), seen.tail())
 	}
 	return nil
 }

@@ -197,9 +197,15 @@ func (c *Cluster) certify() error {
 	if err != nil {
 		return err
 	}
+	// Logs and exec of real nodes; simulated ones do not ask who is there.
+	kubelets, err := c.authority.issueClient("kube-apiserver-kubelet-client", "system:masters")
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		c.authority.save(pki, "ca"),
 		serving.save(pki, "serving"),
+		kubelets.save(pki, "kubelet-client"),
 		certifyEtcd(pki),
 		certifyAggregation(pki),
 		saveServiceAccountKey(filepath.Join(pki, "service-account.key")))
@@ -396,6 +402,14 @@ func (c *Cluster) Stopped() []string {
 	return slices.DeleteFunc(slices.Clone(order), func(name string) bool { return c.state.Components[name].Process.alive() })
 }
 
+// Runs tells whether the cluster has a component of that name whose process is alive.
+func (c *Cluster) Runs(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	component, err := c.component(name)
+	return err == nil && component.Process.alive()
+}
+
 // Stop ends every process and removes the data. Logs stay, unless the directory was a temporary one. It is not
 // graceful: nothing of the cluster is going to be used again. Stopping twice is fine.
 func (c *Cluster) Stop() error {
@@ -444,13 +458,36 @@ func StopIn(dir string) (ran bool, err error) {
 // killAll signals all before it waits for any.
 func (c *Cluster) killAll() error {
 	for _, component := range c.state.Components {
-		component.Process.signal(syscall.SIGKILL)
+		component.Process.signal(component.lastSignal())
 	}
 	var errs []error
 	for _, component := range c.state.Components {
+		if component.Finishes {
+			errs = append(errs, component.Process.stop(stopGrace))
+			continue
+		}
 		errs = append(errs, component.Process.kill())
 	}
 	return errors.Join(errs...)
+}
+
+func (c *component) lastSignal() syscall.Signal {
+	if c.Finishes {
+		return syscall.SIGTERM
+	}
+	return syscall.SIGKILL
+}
+
+// LetFinish has Stop ask a component to end, and wait for it, where it would kill it: it has something to clear away.
+func (c *Cluster) LetFinish(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	component, err := c.component(name)
+	if err != nil {
+		return err
+	}
+	component.Finishes = true
+	return c.state.write(c.dir)
 }
 
 // letGo closes the lifeline.

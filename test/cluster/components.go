@@ -28,7 +28,9 @@ type component struct {
 	Program string   `json:"program,omitempty"` // the binary; by default the one of the component's name
 	Args    []string `json:"args"`
 	Ready   string   `json:"ready"` // URL that answers 200 once it is ready
-	Process identity `json:"process"`
+	// Finishes says that it clears something away when it is asked to end, and that Stop has to wait for that.
+	Finishes bool     `json:"finishes,omitempty"`
+	Process  identity `json:"process"`
 }
 
 // plan is what the command lines are made from.
@@ -120,6 +122,9 @@ func (p plan) apiServer() []string {
 		"--advertise-address=127.0.0.1",
 		"--endpoint-reconciler-type=none", // Endpoints may not point to loopback, and nobody in the cluster dials them
 		"--allow-privileged=true",
+		"--enable-aggregator-routing=true", // webhooks behind a Service are called by their endpoints: nobody here plays kube-proxy
+		"--kubelet-preferred-address-types=InternalIP",
+		"--kubelet-client-certificate=" + p.pki("kubelet-client.crt"), "--kubelet-client-key=" + p.pki("kubelet-client.key"),
 		"--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000",
 	}
 	if !slices.Contains(p.apiFlags, WithoutNodeRestriction) { // an API server that hears both does not start
@@ -163,6 +168,9 @@ func (p plan) scheduler() []string {
 	return append(flags, p.gates()...)
 }
 
+// RealNodeLabel marks nodes that kwok leaves alone, because a kubelet speaks for them.
+const RealNodeLabel = "localcluster.test/kubelet"
+
 // kwok keeps nodes ready by heartbeats in their status, not by leases: it would hold back a node whose lease still
 // belongs to its predecessor, so a restarted kwok and a node deleted and made anew would stand still for 40 s.
 func (p plan) kwok() []string {
@@ -170,6 +178,7 @@ func (p plan) kwok() []string {
 		"--kubeconfig=" + p.config("kwok.kubeconfig"),
 		"--config=" + p.config("stages.yaml"),
 		"--manage-all-nodes=true",
+		"--disregard-status-with-label-selector=" + RealNodeLabel, // kwok's positive selectors pass over nodes without any label
 		"--node-lease-duration-seconds=0",
 		"--cidr=10.244.0.0/16",
 		fmt.Sprintf("--server-address=127.0.0.1:%d", p.ports.kwok),

@@ -5,7 +5,7 @@
 // etcd, kube-apiserver, kube-controller-manager and kube-scheduler as released, plus kwok, which plays the kubelets:
 // a Node created as a plain object becomes Ready, pods bound to it run, deletions finish. Everything speaks TLS and is
 // authorized as in production (Node and RBAC authorization, NodeRestriction, no anonymous access), because the product
-// rests on those walls and its tests must not pass without them.
+// rests on those walls and its tests must not pass without them. Package test/realnode joins a real node to it.
 //
 // # The tour
 //

@@ -54,26 +54,39 @@ func TestAFailureTellsATakenPort(t *testing.T) {
 	}
 }
 
-func TestTheBuildKeyFollowsTheModule(t *testing.T) {
+func TestABuildKeyFollowsWhatIsBuilt(t *testing.T) {
 	module := t.TempDir()
-	write := func(content string) string {
-		if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte(content), 0o600); err != nil {
+	keys := func(file, content string) (ofControlPlane, ofKubelet string) {
+		if err := os.WriteFile(filepath.Join(module, file), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		key, err := buildKey(module, "go1")
+		ofControlPlane, err := buildKey(module, "go1", controlPlane)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return key
+		ofKubelet, err = buildKey(module, "go1", kubelet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ofControlPlane, ofKubelet
 	}
-	one, again, other := write("a"), write("a"), write("b")
-	if one != again || one == other {
-		t.Errorf("keys are %s, %s for the same file and %s for another", one, again, other)
+	if err := os.Mkdir(filepath.Join(module, kubeletSource), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	one, oneKubelet := keys("go.mod", "a")
+	if again, againKubelet := keys("go.mod", "a"); again != one || againKubelet != oneKubelet {
+		t.Errorf("the keys change from %s and %s to %s and %s, and the files do not", one, oneKubelet, again, againKubelet)
+	}
+	if other, otherKubelet := keys(kubeletSource+"/main.go", "a"); other != one || otherKubelet == oneKubelet {
+		t.Errorf("a change of the kubelet's program alone changes the keys from %s and %s to %s and %s", one, oneKubelet, other, otherKubelet)
+	}
+	if other, otherKubelet := keys("go.mod", "b"); other == one || otherKubelet == oneKubelet {
+		t.Errorf("a change of the versions leaves the keys %s and %s as they are", one, oneKubelet)
 	}
 }
 
 func TestTooLittleSpaceIsSaidPlainly(t *testing.T) {
-	err := enoughSpace(t.TempDir(), 1<<62)
+	err := enoughSpace(t.TempDir(), "something", 1<<62)
 	if err == nil || !strings.Contains(err.Error(), "too little disk space") {
 		t.Errorf("got %v, want it to say that there is too little disk space", err)
 	}

@@ -64,9 +64,12 @@ func (s *state) write(dir string) error {
 	return nil
 }
 
+// MachineDir is the folder of a state directory in which a real node keeps what it has (package test/realnode).
+const MachineDir = "machine"
+
 // ours is all that Start puts into a state directory except the logs, which outlive the cluster on purpose. The
 // directory itself may hold other people's files.
-var ours = []string{"cluster.json", "cluster.json.next", "data", "kubeconfig", "kubeconfigs", "lifeline", "pki", "bin/kubectl", "config"}
+var ours = []string{"cluster.json", "cluster.json.next", "data", MachineDir, "kubeconfig", "kubeconfigs", "lifeline", "pki", "bin/kubectl", "config"}
 
 func removeOurs(dir string) error {
 	for _, name := range ours {

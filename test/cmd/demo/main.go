@@ -13,12 +13,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/test/cluster"
 	"github.com/terroir-dev/terroir/test/demo"
+	"github.com/terroir-dev/terroir/test/realnode"
 	"github.com/terroir-dev/terroir/test/terroir"
 )
 
@@ -48,6 +50,7 @@ func root() *cobra.Command {
 		{"demo", "Play the story on a fresh cluster, check every step, and leave it running", play},
 		{"up", "Start a cluster with the operator and the sample catalogue", up},
 		{"down", "Stop the cluster and remove its data; its logs stay", down},
+		{"real-node", "Join a real node, with a kubelet and containerd, to that cluster", realNode},
 		{"stop-operator", "Stop only the operator", stopOperator},
 		{"start-operator", "Start the operator again", startOperator},
 	} {
@@ -105,6 +108,39 @@ func up(ctx context.Context, dir string) error {
 		return err
 	}
 	explain(c)
+	return nil
+}
+
+// realNode brings the cluster up and joins a real node to it. Its zone is that of config/samples/in-france.yaml.
+func realNode(ctx context.Context, dir string) error {
+	if err := realnode.Prepare(ctx, os.Stderr); err != nil {
+		return err
+	}
+	if err := up(ctx, dir); err != nil {
+		return err
+	}
+	c, err := running(dir)
+	if err != nil {
+		return err
+	}
+	if c.Runs(realnode.Machine) && c.Runs(realnode.Kubelet) {
+		fmt.Println("\nA real node is there already.")
+		return nil
+	}
+	fmt.Println("\nJoining a real node ...")
+	node, err := realnode.Join(ctx, c, realnode.Options{Labels: map[string]string{corev1.LabelTopologyZone: "par-1"}})
+	if err != nil {
+		return err
+	}
+	fmt.Printf(`Node %s is Ready: a kubelet with containerd, in namespaces of its own. There is no registry; the image that is there is %s,
+which sleeps. Nodes that you create are simulated, as before.
+
+  kubectl get nodes -o wide
+  kubectl run sleeper --image=%[2]s --image-pull-policy=Never
+  %[3]s ctr -n k8s.io containers ls     # any program, on the node's machine
+
+Static pods go into %[4]s. make down removes the node, too.
+`, node.Name, realnode.Sleeper.Name, node.Enter(), cluster.Relative(node.StaticPods()))
 	return nil
 }
 

@@ -68,18 +68,32 @@ func withDir(command *cobra.Command, dir *string) *cobra.Command {
 }
 
 func build() *cobra.Command {
-	return &cobra.Command{
+	var kubelet bool
+	command := &cobra.Command{
 		Use:   "build",
 		Short: "Build the control plane, if that has not been done yet, and print where it is",
 		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			binaries, err := cluster.Build(command.Context(), os.Stderr)
-			if err == nil {
-				fmt.Println(binaries.Dir)
-			}
-			return err
-		},
+		RunE:  func(command *cobra.Command, _ []string) error { return buildAll(command.Context(), kubelet) },
 	}
+	command.Flags().BoolVar(&kubelet, "kubelet", false, "build the kubelet of real nodes, too")
+	return command
+}
+
+func buildAll(ctx context.Context, kubelet bool) error {
+	binaries, err := cluster.Build(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Println(binaries.Dir)
+	if !kubelet {
+		return nil
+	}
+	path, err := cluster.BuildKubelet(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Println(path)
+	return nil
 }
 
 func up() *cobra.Command {
