@@ -84,11 +84,11 @@ func standsIn(t *testing.T, f *fencetest.Fence, seed int, name string, from runt
 	}
 }
 
-func shape(t *testing.T, f *fencetest.Fence, policy string, r fencetest.Request) runtime.Object {
+func shape(t *testing.T, f *fencetest.Fence, name string, r fencetest.Request) runtime.Object {
 	t.Helper()
-	shaped, err := f.Mutate(policy, r)
+	shaped, err := f.Mutate(name, r)
 	if err != nil {
-		t.Fatalf("%s cannot shape: %v\n%s", policy, err, pretty(r.Object))
+		t.Fatalf("%s cannot shape: %v\n%s", name, err, pretty(r.Object))
 	}
 	return shaped
 }

@@ -1,0 +1,144 @@
+package guard_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/admission"
+
+	"github.com/terroir-dev/terroir/internal/fence/fencetest"
+	"github.com/terroir-dev/terroir/internal/placement"
+)
+
+const (
+	terroir             = "terroir.dev/v1alpha1"
+	namespaceController = "system:serviceaccount:kube-system:namespace-controller"
+	garbageCollector    = "system:serviceaccount:kube-system:generic-garbage-collector"
+)
+
+// changes, makes and deletes are requests about an object of which only the name matters.
+func changes(resource, apiVersion, kind, ns, name string) fencetest.Request {
+	return fencetest.Change(resource, named(apiVersion, kind, ns, name), named(apiVersion, kind, ns, name))
+}
+
+func makes(resource, apiVersion, kind, ns, name string) fencetest.Request {
+	return fencetest.Change(resource, nil, named(apiVersion, kind, ns, name))
+}
+
+func deletes(resource, apiVersion, kind, ns, name string) fencetest.Request {
+	return fencetest.Change(resource, named(apiVersion, kind, ns, name), nil)
+}
+
+func TestTerroirAloneWritesWhatANamespaceOwes(t *testing.T) {
+	const refused = "a PlacementFloor says what a namespace owes, and Terroir alone writes it, from the policies and the namespace; to demand more, create a PlacementPolicy; to demand less, change the ClusterPlacementPolicy that requires it"
+	floor := func(of func(resource, apiVersion, kind, ns, name string) fencetest.Request) fencetest.Request {
+		return of("placementfloors", terroir, "PlacementFloor", "hr", "floor")
+	}
+	judge(t, "terroir-floors", map[string]judged{
+		"somebody makes one":                             {by("dev", floor(makes)), refused},
+		"somebody changes one":                           {by("dev", floor(changes)), refused},
+		"somebody deletes one":                           {by("dev", floor(deletes)), refused},
+		"somebody deletes all of them":                   {by("dev", all(floor(deletes))), refused},
+		"an administrator changes one":                   {by("root", floor(changes)), refused},
+		"the namespace controller deletes all":           {request: by(namespaceController, all(floor(deletes)))},
+		"the garbage collector deletes one":              {request: by(garbageCollector, floor(deletes))},
+		"the controller manager, with one account, does": {request: by("system:kube-controller-manager", floor(deletes))},
+		"the namespace controller changes one":           {by(namespaceController, floor(changes)), refused},
+		"the namespace controller makes one":             {by(namespaceController, floor(makes)), refused},
+		"Terroir makes one":                              {request: by(placement.OperatorUser, floor(makes))},
+		"Terroir deletes one":                            {request: by(placement.OperatorUser, floor(deletes))},
+		"whoever maintains Terroir changes one":          {request: maintainer(floor(changes))},
+	})
+}
+
+func TestTerroirAloneTellsWhatItFound(t *testing.T) {
+	const (
+		refused = "the status of a Zone says what Terroir found, and Terroir alone writes it"
+		lost    = "TerroirConfig/cluster says who may bind governed pods, and without it none of them is bound; change it instead of deleting it"
+	)
+	status := through("status", changes("zones", terroir, "Zone", "", "paris"))
+	config := deletes("terroirconfigs", terroir, "TerroirConfig", "", "cluster")
+	judge(t, "terroir-statuses", map[string]judged{
+		"somebody writes a status":                   {by("dev", status), refused},
+		"an administrator writes a status":           {by("root", status), refused},
+		"Terroir writes a status":                    {request: by(placement.OperatorUser, status)},
+		"whoever maintains Terroir writes a status":  {request: maintainer(status)},
+		"an administrator deletes the settings":      {by("root", config), lost},
+		"an administrator deletes all settings":      {by("root", all(config)), lost},
+		"the garbage collector deletes the settings": {by(garbageCollector, config), lost},
+		"whoever maintains Terroir deletes them":     {request: maintainer(config)},
+	})
+}
+
+func TestWhatTerroirConsistsOfStays(t *testing.T) {
+	refused := func(what string) string {
+		return what + " is part of Terroir, on which the placement of governed pods rests; only those may change it to whom RBAC grants the verb maintain on installations.terroir.dev"
+	}
+	const crd, rbac, hooks = "apiextensions.k8s.io/v1", "rbac.authorization.k8s.io/v1", "admissionregistration.k8s.io/v1"
+	kind := func(name string) fencetest.Request {
+		return changes("customresourcedefinitions", crd, "CustomResourceDefinition", "", name)
+	}
+	served := "v1alpha1.terroir.dev"
+	service := makes("apiservices", "apiregistration.k8s.io/v1", "APIService", "", served)
+	role := deletes("clusterroles", rbac, "ClusterRole", "", "terroir-manager")
+	home := deletes("namespaces", "v1", "Namespace", "", "terroir-system")
+	judge(t, "terroir-installation", map[string]judged{
+		"an administrator changes a kind of Terroir's":       {by("root", kind("zones.terroir.dev")), refused("CustomResourceDefinition zones.terroir.dev")},
+		"an administrator changes what the kind's status is": {by("root", through("status", kind("zones.terroir.dev"))), refused("CustomResourceDefinition zones.terroir.dev")},
+		"an administrator deletes every kind":                {by("root", all(deletes("customresourcedefinitions", crd, "CustomResourceDefinition", "", "zones.terroir.dev"))), refused("CustomResourceDefinition zones.terroir.dev")},
+		"an administrator changes another kind":              {request: by("root", kind("zones.example.org"))},
+		"an administrator changes a kind that ends alike":    {request: by("root", kind("zones.notterroir.dev"))},
+		"the API server publishes a kind":                    {request: by("system:apiserver", through("status", kind("zones.terroir.dev")))},
+		"somebody serves Terroir's kinds in its stead":       {by("root", service), refused("APIService " + served)},
+		"the API server serves Terroir's kinds":              {request: by("system:apiserver", service)},
+
+		"an administrator deletes a role":                   {by("root", role), refused("ClusterRole terroir-manager")},
+		"an administrator deletes every role":               {by("root", all(role)), refused("ClusterRole terroir-manager")},
+		"an administrator makes a role of a reserved name":  {by("root", makes("clusterroles", rbac, "ClusterRole", "", "terroir-x")), refused("ClusterRole terroir-x")},
+		"an administrator makes one with Terroir's name":    {by("root", makes("clusterrolebindings", rbac, "ClusterRoleBinding", "", "terroir")), refused("ClusterRoleBinding terroir")},
+		"an administrator deletes a role that begins alike": {request: by("root", deletes("clusterroles", rbac, "ClusterRole", "", "terroirists"))},
+		"the garbage collector deletes a role":              {by(garbageCollector, role), refused("ClusterRole terroir-manager")},
+		"an administrator points a webhook elsewhere":       {by("root", changes("validatingwebhookconfigurations", hooks, "ValidatingWebhookConfiguration", "", "terroir")), refused("ValidatingWebhookConfiguration terroir")},
+		"an administrator changes another webhook":          {request: by("root", changes("mutatingwebhookconfigurations", hooks, "MutatingWebhookConfiguration", "", "istio"))},
+		"Terroir writes its certificate into a webhook":     {request: by(placement.OperatorUser, changes("mutatingwebhookconfigurations", hooks, "MutatingWebhookConfiguration", "", "terroir"))},
+
+		"an administrator deletes Terroir's namespace":    {by("root", home), refused("Namespace terroir-system")},
+		"the namespace controller ends its deletion":      {request: by(namespaceController, through("finalize", changes("namespaces", "v1", "Namespace", "", "terroir-system")))},
+		"an administrator finalizes it":                   {by("root", through("finalize", changes("namespaces", "v1", "Namespace", "", "terroir-system"))), refused("Namespace terroir-system")},
+		"an administrator deletes a namespace like it":    {request: by("root", deletes("namespaces", "v1", "Namespace", "", "terroir-demo"))},
+		"whoever maintains Terroir deletes its namespace": {request: maintainer(home)},
+		"whoever maintains Terroir deletes a role":        {request: maintainer(role)},
+		"whoever maintains Terroir changes a kind":        {request: maintainer(kind("zones.terroir.dev"))},
+	})
+}
+
+func TestTerroirsNamespaceIsItsOwn(t *testing.T) {
+	const refused = "namespace terroir-system belongs to Terroir, on which the placement of governed pods rests; only those may change anything there to whom RBAC grants the verb maintain on installations.terroir.dev"
+	pod := makes("pods", "v1", "Pod", "terroir-system", "intruder")
+	exec := fencetest.Request{
+		Kind: corev1.SchemeGroupVersion.WithKind("PodExecOptions"), Resource: corev1.SchemeGroupVersion.WithResource("pods"), SubResource: "exec",
+		Operation: admission.Connect, Object: &corev1.PodExecOptions{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodExecOptions"}, Command: []string{"sh"}},
+	}
+	byNode := by("system:node:n1", through("status", changes("pods", "v1", "Pod", "terroir-system", "terroir-0")))
+	byNode.Groups = []string{"system:nodes", "system:authenticated"}
+	judge(t, "terroir-home", map[string]judged{
+		"an administrator runs a pod there":               {by("root", pod), refused},
+		"an administrator enters a container":             {by("root", exec), refused},
+		"an administrator asks for a token":               {by("root", through("token", makes("serviceaccounts", "v1", "ServiceAccount", "terroir-system", "terroir-manager"))), refused},
+		"an administrator points the Service elsewhere":   {by("root", changes("endpointslices", "discovery.k8s.io/v1", "EndpointSlice", "terroir-system", "terroir-x")), refused},
+		"an administrator deletes every Secret":           {by("root", all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate"))), refused},
+		"an administrator tells an event":                 {request: by("root", makes("events", "v1", "Event", "terroir-system", "x"))},
+		"an administrator tells an event of the new kind": {request: by("root", makes("events", "events.k8s.io/v1", "Event", "terroir-system", "x"))},
+		"a kubelet tells how its pod is":                  {request: byNode},
+		"somebody calls himself a kubelet":                {by("system:node:n1", pod), refused},
+		"a controller makes a pod":                        {request: by("system:serviceaccount:kube-system:replicaset-controller", pod)},
+		"a service account called like a controller":      {by("system:serviceaccount:hr:replicaset-controller", pod), refused},
+		"the scheduler binds a pod":                       {request: by("system:kube-scheduler", through("binding", makes("pods", "v1", "Binding", "terroir-system", "terroir-0")))},
+		"the API server writes there":                     {request: by("system:apiserver", changes("configmaps", "v1", "ConfigMap", "terroir-system", "x"))},
+		"Terroir renews its Lease":                        {request: by(placement.OperatorUser, changes("leases", "coordination.k8s.io/v1", "Lease", "terroir-system", "terroir"))},
+		"Terroir's namespace is emptied":                  {request: by(namespaceController, all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate")))},
+		"whoever maintains Terroir runs a pod there":      {request: maintainer(pod)},
+		"whoever maintains Terroir enters a container":    {request: maintainer(exec)},
+	})
+}
