@@ -134,7 +134,7 @@ func (a *auditor) shape(c *concern, pod *seenPod) []problem {
 	if pod.mirror {
 		return nil
 	}
-	controlled := len(pod.look.pod.Metadata.OwnerReferences) > 0
+	controlled := pod.controller != ""
 	if found, known := c.shapes[pod.look]; known && controlled {
 		return found
 	}
@@ -195,7 +195,7 @@ func (a *auditor) distributions(owed policy.Obligation, pods []*seenPod) map[str
 		}
 		d, known := all[workload]
 		if !known {
-			d = distribution{pod.workload, map[string]int{}, map[string]*seenPod{}}
+			d = distribution{pod.workload(), map[string]int{}, map[string]*seenPod{}}
 			all[workload] = d
 		}
 		d.bySite[on.Site]++

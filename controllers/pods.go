@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -38,7 +39,7 @@ type seenPod struct {
 
 // look is what the pods of a workload have in common, as far as judgements read it.
 type look struct {
-	// pod is what the rules read. It has no node, and a name only if no controller made it.
+	// pod is what the rules read. It has neither name nor node.
 	pod placement.Pod
 	// levels are the trust levels that the nodeSelector asks for.
 	levels []string
@@ -46,8 +47,8 @@ type look struct {
 	annotated bool
 	// mirror pods show a kubelet's static pod. Nobody can shape them.
 	mirror bool
-	// workload names what made the pod, in words.
-	workload string
+	// controller names what made the pod, in words; empty: nothing did.
+	controller string
 	// remote are the volumes that the pod itself brings from elsewhere, without a claim, such as a share of NFS.
 	remote []string
 }
@@ -74,6 +75,11 @@ func (p *seenPod) judged() *placement.Pod {
 	pod := p.pod
 	pod.Metadata.Name = p.Name
 	return &pod
+}
+
+// workload names the pod's workload in words.
+func (p *seenPod) workload() string {
+	return cmp.Or(p.controller, "Pod/"+p.Name)
 }
 
 // looks keeps one copy of every look that a pod in the cache has.
@@ -105,7 +111,7 @@ func (l *looks) slim(o any) (any, error) {
 
 // share gives the copy that the others have, or makes this one theirs.
 func (l *looks) share(own *look) (*look, error) {
-	text, err := json.Marshal([]any{own.pod, own.workload, own.mirror, own.remote}) // the rest follows from these
+	text, err := json.Marshal([]any{own.pod, own.controller, own.mirror, own.remote}) // the rest follows from these
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller says of which pod
 	}
@@ -131,9 +137,9 @@ func (l *looks) forget(key [sha256.Size]byte) {
 
 // lookOf reads what the rules read of a pod, and leaves out what differs between the pods of a workload.
 func lookOf(p *corev1.Pod) *look {
-	l := &look{pod: placement.PodOf(&p.ObjectMeta, &p.Spec), workload: "Pod/" + p.Name}
+	l := &look{pod: placement.PodOf(&p.ObjectMeta, &p.Spec)}
 	pod := &l.pod
-	pod.Spec.NodeName, pod.Metadata.GenerateName = "", ""
+	pod.Spec.NodeName, pod.Metadata.Name, pod.Metadata.GenerateName = "", "", ""
 	pod.Metadata.Labels = only(p.Labels, func(key string) bool { return key == v1alpha1.WorkloadLabel })
 	pod.Metadata.Annotations = only(p.Annotations, func(key string) bool { return policy.IsOwn(key) && key != v1alpha1.PlacementAnnotation })
 	pod.Spec.NodeSelector = only(p.Spec.NodeSelector, func(key string) bool { return strings.HasPrefix(key, v1alpha1.HeldLabelPrefix) })
@@ -143,7 +149,7 @@ func lookOf(p *corev1.Pod) *look {
 	pod.Metadata.OwnerReferences = slices.DeleteFunc(pod.Metadata.OwnerReferences, func(o placement.Owner) bool { return !o.Controller })
 	_, l.mirror = p.Annotations[corev1.MirrorPodAnnotationKey]
 	if o := metav1.GetControllerOf(p); o != nil {
-		pod.Metadata.Name, l.workload = "", o.Kind+"/"+o.Name
+		l.controller = o.Kind + "/" + o.Name
 	}
 	for key := range pod.Spec.NodeSelector {
 		l.levels = append(l.levels, strings.TrimPrefix(key, v1alpha1.HeldLabelPrefix))
