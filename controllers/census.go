@@ -19,14 +19,18 @@ type auditor struct {
 	worth    map[string]trust.Assessment
 	terrain  *placement.Terrain
 	depot    depot
+	// lasts tells of a spread that is lost whether it has been so for long enough; nil: nobody asks about spreads.
+	lasts func(workload string, bySite map[string]int) bool
 }
 
-// takeCensus audits the world. failed are the namespaces of which it could not be written what they owe.
-func takeCensus(set *policy.Set, settings placement.Settings, view *trust.View, world demandWorld, failed map[string]bool) census {
+// takeCensus audits the world. failed are the namespaces of which it could not be written what they owe; lasts is as in auditor.
+func takeCensus(
+	set *policy.Set, settings placement.Settings, view *trust.View, world demandWorld, failed map[string]bool, lasts func(string, map[string]int) bool,
+) census {
 	worth := assessAll(view, world.nodes, world.drivers)
 	a := &auditor{
 		set: set, settings: settings, world: world, worth: worth,
-		terrain: terrainOf(view, world.nodes, worth), depot: depotIn(world.storage),
+		terrain: terrainOf(view, world.nodes, worth), depot: depotIn(world.storage), lasts: lasts,
 	}
 	concerned := map[policy.Source]*concern{}
 	for i := range world.namespaces {
@@ -160,13 +164,13 @@ func problemsOf(v placement.Verdict) []problem {
 
 // lostSpreads finds the workloads whose spread is lost, and gives for each the pod by which to mend it: one on the fullest site.
 func (a *auditor) lostSpreads(c *concern, namespace string) map[*seenPod][]problem {
-	if c.Enforcement != v1alpha1.EnforcementEnforce || c.owed.MinSites == 0 {
+	if c.Enforcement != v1alpha1.EnforcementEnforce || c.owed.MinSites == 0 || a.lasts == nil {
 		return nil
 	}
 	lost := map[*seenPod][]problem{}
-	for _, d := range a.distributions(c.owed, a.world.pods[namespace]) {
+	for id, d := range a.distributions(c.owed, a.world.pods[namespace]) {
 		v := placement.JudgeDistribution(c.owed, d.workload, d.bySite)
-		if !v.Allowed() {
+		if !v.Allowed() && a.lasts(c.String()+" "+namespace+" "+id, d.bySite) {
 			pod := d.first[placement.Fullest(d.bySite)]
 			lost[pod] = []problem{{reason: v1alpha1.SpreadLost, message: v.Message()}}
 		}

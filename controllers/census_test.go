@@ -108,7 +108,7 @@ func (w *audited) audit(t *testing.T) tally {
 			TrustLevels: []v1alpha1.LevelName{"here"}, Enforcement: w.enforcement, Spread: &v1alpha1.Spread{MinSites: 2, MaxSkew: 1},
 		}},
 	}}})
-	return takeCensus(set, placement.DefaultSettings(), twoSites(), w.world, nil)[policy.Source{Kind: "PlacementPolicy", Namespace: "n", Name: "p"}]
+	return takeCensus(set, placement.DefaultSettings(), twoSites(), w.world, nil, func(string, map[string]int) bool { return true })[policy.Source{Kind: "PlacementPolicy", Namespace: "n", Name: "p"}]
 }
 
 func TestTheAuditFindsWhatIsAmissAndNothingElse(t *testing.T) {

@@ -94,7 +94,7 @@ func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 	if err != nil {
 		return 0, 0
 	}
-	for _, t := range takeCensus(set, current.Settings, current.Catalogue.At(l.Now()), world, nil) {
+	for _, t := range takeCensus(set, current.Settings, current.Catalogue.At(l.Now()), world, nil, nil) {
 		pods += int(t.misplaced)
 		namespaces += int(t.misplacedNamespaces)
 	}

@@ -33,6 +33,9 @@ type Obligation struct {
 	now    Clock
 	// bound says since when the API server may be taken to mark the namespaces of a policy.
 	bound *boundPolicies
+	// spreads remembers which spreads are lost, and news tells of policies that cease, or begin again, to be honoured.
+	spreads *lostSpreads
+	news    recorder
 }
 
 func (o *Obligation) loop(news *announcements) loop {
@@ -84,15 +87,20 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
+		return reconcile.Result{}, err
+	}
 	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors)
 	now := o.now()
 	view := current.Catalogue.At(now)
-	t := &policyTeller{census: takeCensus(current.Policies, current.Settings, view, world, settled.failed), set: current.Policies,
-		known: current.Knows, bound: o.bound, now: now}
+	t := &policyTeller{
+		census: takeCensus(current.Policies, current.Settings, view, world, settled.failed, o.spreads.at(now)),
+		set:    current.Policies, known: current.Knows, bound: o.bound, now: now,
+	}
 	if err := errors.Join(settled.err, o.tell(ctx, t, world)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), now.Add(sweepEvery)), nil
+	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), o.spreads.again(), now.Add(sweepEvery)), nil
 }
 
 // settlement is how far writing what namespaces owe has come.
@@ -141,14 +149,10 @@ func gatherDemands(ctx context.Context, reader client.Reader, lister podLister) 
 	if err != nil {
 		return demandWorld{}, err
 	}
-	volumes, err := gatherStorage(ctx, reader)
-	if err != nil {
-		return demandWorld{}, err
-	}
 	w := demandWorld{
 		namespaces: namespaces.Items, nodes: nodes.Items, drivers: driversByNode(drivers.Items),
 		floors: map[string]*v1alpha1.PlacementFloor{}, pods: map[string][]*seenPod{},
-		clusterPolicies: cluster.Items, policies: namespaced.Items, storage: volumes,
+		clusterPolicies: cluster.Items, policies: namespaced.Items,
 	}
 	for i := range floors.Items {
 		if f := &floors.Items[i]; f.Name == v1alpha1.FloorName {

@@ -43,8 +43,8 @@ type look struct {
 	pod placement.Pod
 	// levels are the trust levels that the nodeSelector asks for.
 	levels []string
-	// annotated pods owe something by their own, or their workload's, word.
-	annotated bool
+	// isAnnotated: the pod owes something by its own, or its workload's, word.
+	isAnnotated bool
 	// mirror pods show a kubelet's static pod. Nobody can shape them.
 	mirror bool
 	// controller names what made the pod, in words; empty: nothing did.
@@ -59,7 +59,7 @@ func (p *seenPod) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectK
 // DeepCopyObject copies the pod. What it shares with others of its workload nobody changes.
 func (p *seenPod) DeepCopyObject() apiruntime.Object {
 	copied := *p
-	copied.ObjectMeta = *p.ObjectMeta.DeepCopy()
+	copied.ObjectMeta = *p.DeepCopy()
 	copied.claims = slices.Clone(p.claims)
 	return &copied
 }
@@ -156,7 +156,7 @@ func lookOf(p *corev1.Pod) *look {
 	}
 	slices.Sort(l.levels)
 	demand, problems := policy.ParseAnnotations(policy.Source{}, pod.Metadata.Annotations)
-	l.annotated = demand.Demands() || len(problems) > 0
+	l.isAnnotated = demand.Demands() || len(problems) > 0
 	l.remote = remoteVolumes(p)
 	return l
 }
@@ -243,5 +243,5 @@ func podConcerns(before, after client.Object) bool {
 	return podMoved(before, after) || was.look != is.look || !slices.Equal(was.claims, is.claims)
 }
 
-// annotated pods owe something by their own, or their workload's, word.
-func annotated(p *seenPod) bool { return p.look.annotated && !p.finished }
+// annotated pods are those that owe something by their own word and are not finished.
+func annotated(p *seenPod) bool { return p.isAnnotated && !p.finished }

@@ -69,7 +69,7 @@ func TestPodsOfAWorkloadShareWhatTheyHaveInCommon(t *testing.T) {
 	if diff := cmp.Diff([]string{"data-a", "a-scratch"}, a.claims); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
-	if a.on() != "node-a" || a.Name != "a" || a.Namespace != "n" || a.ResourceVersion != "7" || a.workload() != "ReplicaSet/web-1" || !a.look.annotated || a.judged().Metadata.Name != "a" {
+	if a.on() != "node-a" || a.Name != "a" || a.Namespace != "n" || a.ResourceVersion != "7" || a.workload() != "ReplicaSet/web-1" || !a.isAnnotated || a.judged().Metadata.Name != "a" {
 		t.Errorf("it is seen as %+v %+v", a, a.look)
 	}
 	for what, tweak := range map[string]func(*corev1.Pod){

@@ -40,7 +40,11 @@ func (o *Obligation) tell(ctx context.Context, t *policyTeller, world demandWorl
 		}
 		wanted := p.DeepCopy()
 		wanted.Status = t.status(policy.Source{Kind: "ClusterPlacementPolicy", Name: p.Name}, p, &p.Spec.PlacementDemand, p.Status)
-		failed = errors.Join(failed, o.status(ctx, p, wanted))
+		if err := o.status(ctx, p, wanted); err != nil {
+			failed = errors.Join(failed, err)
+			continue // the next pass writes it, and tells
+		}
+		tellCompliance(o.news, p, wanted.Status)
 	}
 	for i := range world.policies {
 		p := &world.policies[i]

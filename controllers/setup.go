@@ -54,7 +54,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
-		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound}).loop(news),
+		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: mgr.GetEventRecorder("terroir-manager")}).loop(news),
 		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
 		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, now: o.Now, bound: bound, written: map[string]written{}}).loop(),
 	}
@@ -68,10 +68,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 // fillCaches makes every replica follow what admission looks at, not only the leader, whose loops watch it anyway.
 func fillCaches(ctx context.Context, c cache.Cache) error {
-	for _, o := range []client.Object{
-		&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &storagev1.CSINode{},
-		&corev1.PersistentVolumeClaim{}, &corev1.PersistentVolume{}, &storagev1.VolumeAttachment{},
-	} {
+	for _, o := range []client.Object{&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &storagev1.CSINode{}} {
 		if _, err := c.GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("following %T: %w", o, err)
 		}

@@ -32,7 +32,8 @@ const (
 
 	// WorkloadLabel is the key of the Pod label by which spreads count: the UID of the pod's controller, or a bare pod's own name.
 	WorkloadLabel = "terroir.dev/workload"
-	// GovernedLabel is the key of the Namespace label, of value "true", where an enforcing policy or an annotated workload is.
+	// GovernedLabel is the key of the Namespace label, of value "true", where an enforcing policy or an annotated workload is. PersistentVolumes that
+	// hold what such a namespace wrote carry it, too, and StorageClasses by which its claims get volumes.
 	GovernedLabel = "terroir.dev/governed"
 	// WarnedLabel is the key of the Namespace label, of value "true", where a policy with enforcement Warn applies.
 	WarnedLabel = "terroir.dev/warned"

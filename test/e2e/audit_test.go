@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -109,6 +110,9 @@ metadata: {name: seeded}
 spec: {namespaceSelector: {matchLabels: {policy: seeded}}, trustLevels: [trusted], spread: {minSites: 3}, enforcement: Enforce}
 `)
 	w.policyIs(t, "seeded", v1alpha1.ConditionReady, metav1.ConditionTrue, "Enforced")
+	for _, node := range []string{"na1", "nb1", "nc1"} {
+		w.labelled(t, node, open("trusted"), "site-"+node[1:2])
+	}
 	w.create(t, deployment("seeded", "good", 3, ""))
 	w.boundVolume(t, "seeded", "fine", "", csiVolume("fine")+"\n  "+fmt.Sprintf(inZone, "gouv-west-1a, gouv-west-1b"))
 	want := map[string]int32{
@@ -134,6 +138,18 @@ spec: {namespaceSelector: {matchLabels: {policy: seeded}}, trustLevels: [trusted
 	})
 	w.policyIs(t, "seeded", v1alpha1.ConditionCompliant, metav1.ConditionFalse, v1alpha1.PodNotShaped)
 	w.pods(t, "seeded", 10) // it was told of all of them, and moved none
+	eventually(t, "it is news", func() error {
+		var events eventsv1.EventList
+		if err := w.List(t.Context(), &events, client.InNamespace("default")); err != nil {
+			return err
+		}
+		for _, e := range events.Items {
+			if e.Regarding.Kind == "ClusterPlacementPolicy" && e.Regarding.Name == "seeded" && e.Reason == "Violated" {
+				return nil
+			}
+		}
+		return fmt.Errorf("of %d events none tells it", len(events.Items))
+	})
 	t.Run("what is mended is no longer told", func(t *testing.T) {
 		for _, name := range []string{"unqualified", "unknown", "foreign", "holder"} {
 			w.remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "seeded", Name: name}})

@@ -121,7 +121,7 @@ func TestWhereAVolumeIsMadeIsTheSchedulersChoice(t *testing.T) {
 	w.create(t, `{apiVersion: v1, kind: Namespace, metadata: {name: free-claims}}`)
 	w.create(t, lazyClass)
 	tenant, editor := w.tenant(t, "claims", "free-claims"), w.storageEditor(t)
-	annotated := fmt.Sprintf(`{"metadata":{"annotations":{"%s":"abroad"}}}`, selectedNode)
+	annotated := fmt.Sprintf(`{"metadata":{"annotations":{%q:"abroad"}}}`, selectedNode)
 	acts := func(namespace string) (byTenant, byEditor []act) {
 		plain := claimNamed(namespace, "plain")
 		escaped := strings.ReplaceAll(selectedNode, "/", "~1")
@@ -130,10 +130,10 @@ func TestWhereAVolumeIsMadeIsTheSchedulersChoice(t *testing.T) {
 				return c.Create(ctx, objects(t, claim(namespace, "chosen", "lazy", selectedNode+": abroad"))[0])
 			}},
 			{"create by server-side apply", raw(claimNamed(namespace, "applied"), types.ApplyPatchType, fmt.Sprintf(
-				`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"applied","annotations":{"%s":"abroad"}},"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"lazy","resources":{"requests":{"storage":"1Gi"}}}}`, selectedNode))},
+				`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"applied","annotations":{%q:"abroad"}},"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"lazy","resources":{"requests":{"storage":"1Gi"}}}}`, selectedNode))},
 			{"merge patch", merge(plain, annotated)},
 			{"strategic merge patch", raw(plain, types.StrategicMergePatchType, annotated)},
-			{"JSON patch", raw(plain, types.JSONPatchType, fmt.Sprintf(`[{"op":"add","path":"/metadata/annotations","value":{"%s":"abroad"}}]`, selectedNode))},
+			{"JSON patch", raw(plain, types.JSONPatchType, fmt.Sprintf(`[{"op":"add","path":"/metadata/annotations","value":{%q:"abroad"}}]`, selectedNode))},
 			{"JSON patch of another value", raw(plain, types.JSONPatchType, fmt.Sprintf(`[{"op":"add","path":"/metadata/annotations","value":{}},{"op":"add","path":"/metadata/annotations/%s","value":"abroad-1"}]`, escaped))},
 			{"server-side apply", raw(plain, types.ApplyPatchType, `{"apiVersion":"v1","kind":"PersistentVolumeClaim",`+strings.Replace(annotated[1:], `{"annotations"`, `{"name":"plain","annotations"`, 1))},
 			{"update", change(claimNamed(namespace, "plain"), func(c *corev1.PersistentVolumeClaim) { c.Annotations = map[string]string{selectedNode: "abroad-2"} })},
@@ -162,7 +162,7 @@ func TestWhereAVolumeIsMadeIsTheSchedulersChoice(t *testing.T) {
 	}
 	// What comes of it: the volume controller asks the provisioner for a volume, though there is no pod.
 	w.claimHas(t, "free-claims", "chosen", "volume.kubernetes.io/storage-provisioner", "bsu.csi.outscale.com")
-	if err := merge(claimNamed("free-claims", "chosen"), fmt.Sprintf(`{"metadata":{"annotations":{"%s":null}}}`, selectedNode))(t.Context(), tenant.Client); err != nil {
+	if err := merge(claimNamed("free-claims", "chosen"), fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, selectedNode))(t.Context(), tenant.Client); err != nil {
 		t.Errorf("taking the annotation off: %v", err)
 	}
 
@@ -207,7 +207,7 @@ spec:
 		if err := w.Get(t.Context(), client.ObjectKeyFromObject(chosen), chosen); err != nil || !strings.HasPrefix(chosen.Annotations[selectedNode], "na") {
 			t.Errorf("the scheduler chose %q (%v)", chosen.Annotations[selectedNode], err)
 		}
-		if err := merge(chosen, fmt.Sprintf(`{"metadata":{"annotations":{"%s":null}}}`, selectedNode))(t.Context(), tenant.Client); err != nil {
+		if err := merge(chosen, fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, selectedNode))(t.Context(), tenant.Client); err != nil {
 			t.Errorf("taking it off: %v", err)
 		}
 	})
@@ -283,7 +283,7 @@ func TestAVolumeOfAGovernedClaimStaysWhatAndWhereItIs(t *testing.T) {
 		w.marked(t, volumeNamed(namespace), namespace == "volumes")
 		v := volumeNamed(namespace)
 		affinity := `{"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.kubernetes.io/zone","operator":"In","values":["abroad-1a"]}]}]}}}`
-		header := fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"%s"`, namespace)
+		header := fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":%q`, namespace)
 		acts := []act{
 			{"zone label by merge patch", merge(v, `{"metadata":{"labels":{"topology.kubernetes.io/zone":"abroad-1a"}}}`)},
 			{"zone label through the status", merge(v, `{"metadata":{"labels":{"topology.kubernetes.io/zone":"abroad-1b"}}}`, "status")},

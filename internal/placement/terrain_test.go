@@ -59,6 +59,8 @@ func TestJudgeVolume(t *testing.T) {
 	const in = corev1.NodeSelectorOpIn
 	driven := lying(zoneLabel, in, "driven")
 	driven.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: "csi.example.org"}
+	local := lying(corev1.LabelHostname, in, "nd")
+	local.Spec.Local = &corev1.LocalVolumeSource{}
 	for what, c := range map[string]struct {
 		volume *corev1.PersistentVolume
 		rule   string // empty: it may hold what is owed
@@ -72,6 +74,7 @@ func TestJudgeVolume(t *testing.T) {
 		"and by the driver":                                       {volume: driven},
 		"not without the driver":                                  {lying(zoneLabel, in, "driven"), RuleVolumePlace, "with topology.kubernetes.io/zone=driven, and there is none"},
 		"in an unqualified zone":                                  {lying(zoneLabel, in, "d"), RuleVolume, "Pod/p requires trust level french, which volume v does not satisfy: it is reached from node nd: "},
+		"on the disk of an unqualified node":                      {local, RuleVolume, "it lies on the disk of node nd: "},
 		"also in one":                                             {lying(zoneLabel, in, "a", "d"), RuleVolume, "node nd"},
 		"also in one that is not known":                           {lying(zoneLabel, in, "a", "moon"), RuleVolumePlace, "with topology.kubernetes.io/zone=moon, and there is none"},
 		"on the disk of a node that is not recognised":            {lying(corev1.LabelHostname, in, "stranger"), RuleVolumePlace, "reached from nodes that are not recognised: node stranger"},

@@ -19,8 +19,8 @@ import (
 // Reads where a volume may lie, and what the nodes there are worth. Every place counts: a volume that two zones have in common
 // must be at home in both. In a place of which the volume says the labels, the nodes that are recognised speak for it, and one that just
 // joined and is not recognised yet says nothing; without any, the labels themselves may be those by which a Zone is
-// recognised. Elsewhere every node counts. What is not known stands against the volume. Ignores whether the volume is on a
-// node's own disk: such a disk is where its node is.
+// recognised. Elsewhere every node counts. What is not known stands against the volume. A volume on a node's own disk is judged like
+// all others: it lies where its node is.
 
 // Terrain is the nodes of a cluster, with what they are worth, as volumes see it. It remembers what it was asked, and is
 // not for use by several at once.
@@ -78,7 +78,7 @@ func (t *Terrain) judgeLevel(required, level string, v storage.Volume) (Denial, 
 		for _, s := range g.spots {
 			if why, holds := holds(s.worth, level); !holds {
 				return Denial{Rule: RuleVolume, Field: "spec.nodeAffinity", Message: fmt.Sprintf(
-					"%s, which volume %s does not satisfy: it is reached from %s: %s", required, v.Name, s.what, why)}, true
+					"%s, which volume %s does not satisfy: it %s %s: %s", required, v.Name, lies(v), s.what, why)}, true
 			}
 		}
 		unknown = cmp.Or(unknown, g.unknown)
@@ -88,6 +88,14 @@ func (t *Terrain) judgeLevel(required, level string, v storage.Volume) (Denial, 
 	}
 	return Denial{Rule: RuleVolumePlace, Field: "spec.nodeAffinity", Message: fmt.Sprintf(
 		"%s, and nobody can tell whether volume %s satisfies it: %s", required, v.Name, unknown)}, true
+}
+
+// lies says how a volume and a place belong together.
+func lies(v storage.Volume) string {
+	if v.Local {
+		return "lies on the disk of"
+	}
+	return "is reached from"
 }
 
 func (t *Terrain) groundOf(p storage.Place, v storage.Volume) ground {
