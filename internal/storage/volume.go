@@ -88,12 +88,12 @@ func placeLabels(labels map[string]string) []corev1.NodeSelectorRequirement {
 	return found
 }
 
-// places takes terms apart into places. One that names too many makes the whole unknown.
+// places takes terms apart into places. A term that contradicts itself has none; one that names too many makes the whole unknown.
 func places(terms []corev1.NodeSelectorTerm) []Place {
 	var all []Place
 	for _, t := range terms {
 		named := combinations(t.MatchExpressions)
-		if named == nil || len(all)+len(named) > maxPlaces {
+		if len(all)+len(named) > maxPlaces {
 			return nil
 		}
 		for _, labels := range named {
@@ -108,7 +108,8 @@ func placeOf(t corev1.NodeSelectorTerm, labels map[string]string) Place {
 	return Place{Labels: labels, Key: fmt.Sprintf("%q %q", t.MatchExpressions, t.MatchFields), nodes: nodeaffinity.NewLazyErrorNodeSelector(selector)}
 }
 
-// combinations are the ways to choose one value for each label of which the requirements name the values. Nil: too many.
+// combinations are the ways to choose one value for each label of which the requirements name the values: more than maxPlaces if there
+// are too many.
 func combinations(requirements []corev1.NodeSelectorRequirement) []map[string]string {
 	chosen := []map[string]string{{}}
 	for _, r := range requirements {
@@ -120,7 +121,7 @@ func combinations(requirements []corev1.NodeSelectorRequirement) []map[string]st
 			next = append(next, choices(before, r)...)
 		}
 		if chosen = next; len(chosen) > maxPlaces {
-			return nil
+			break // whatever follows may only add to them, or contradict
 		}
 	}
 	return chosen
