@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/storage"
 	"github.com/terroir-dev/terroir/internal/trust"
@@ -19,8 +20,8 @@ import (
 // Reads where a volume may lie, and what the nodes there are worth. Every place counts: a volume that two zones have in common
 // must be at home in both. In a place of which the volume says the labels, the nodes that are recognised speak for it, and one that just
 // joined and is not recognised yet says nothing; without any, the labels themselves may be those by which a Zone is
-// recognised. Elsewhere every node counts. What is not known stands against the volume. A volume on a node's own disk is judged like
-// all others: it lies where its node is.
+// recognised. Elsewhere every node counts. What is not known stands against the volume. A volume on a node's own disk lies where
+// its node is: it is judged like all others, unless nodeLocalStorage is Allow, and denied wherever it is with Deny.
 
 // Terrain is the nodes of a cluster, with what they are worth, as volumes see it. It remembers what it was asked, and is
 // not for use by several at once.
@@ -59,7 +60,14 @@ const (
 
 // JudgeVolume judges whether a volume lies where everything owed is satisfied.
 func (t *Terrain) JudgeVolume(owed policy.Obligation, v storage.Volume) Verdict {
+	if v.Local && owed.NodeLocalStorage == v1alpha1.NodeLocalStorageAllow {
+		return verdictOf(nil)
+	}
 	var denials []Denial
+	if v.Local && owed.NodeLocalStorage == v1alpha1.NodeLocalStorageDeny {
+		denials = append(denials, Denial{Rule: ruleNodeLocal().Name, Field: "spec", Message: fmt.Sprintf(
+			"volume %s keeps data on a node, but %s says nodeLocalStorage: Deny", v.Name, policy.InWords(owed.DeniesNodeLocalStorage()))})
+	}
 	for _, level := range owed.Levels {
 		if d, denied := t.judgeLevel(requiresLevel(owed, level), level, v); denied {
 			denials = append(denials, d)

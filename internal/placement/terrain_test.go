@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,39 @@ func TestJudgeVolume(t *testing.T) {
 				if c.rule != "" && (v.Denials[0].Rule != c.rule || !strings.Contains(v.Message(), c.says)) {
 					t.Errorf("%s: %s", v.Denials[0].Rule, v.Message())
 				}
+			}
+		})
+	}
+}
+
+func TestVolumesOnNodesAreJudgedAsPoliciesSay(t *testing.T) {
+	on := func(node string) *corev1.PersistentVolume {
+		v := lying(corev1.LabelHostname, corev1.NodeSelectorOpIn, node)
+		v.Spec.Local = &corev1.LocalVolumeSource{}
+		return v
+	}
+	for what, c := range map[string]struct {
+		says   v1alpha1.NodeLocalStorage
+		volume *corev1.PersistentVolume
+		rules  []string
+	}{
+		"qualified nodes, on one":                       {v1alpha1.NodeLocalStorageQualifiedNodes, on("na"), nil},
+		"qualified nodes, on another":                   {v1alpha1.NodeLocalStorageQualifiedNodes, on("nd"), []string{RuleVolume}},
+		"qualified nodes, on one that is gone":          {v1alpha1.NodeLocalStorageQualifiedNodes, on("gone"), []string{RuleVolumePlace}},
+		"nothing, which means qualified nodes":          {"", on("nd"), []string{RuleVolume}},
+		"allow: nobody judges":                          {v1alpha1.NodeLocalStorageAllow, on("nd"), nil},
+		"allow, but the volume is not on a node's disk": {v1alpha1.NodeLocalStorageAllow, lying(zoneLabel, corev1.NodeSelectorOpIn, "d"), []string{RuleVolume}},
+		"deny: wherever it is":                          {v1alpha1.NodeLocalStorageDeny, on("na"), []string{"node-local-storage"}},
+		"deny, and the node is unqualified, too":        {v1alpha1.NodeLocalStorageDeny, on("nd"), []string{"node-local-storage", RuleVolume}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			owed := policy.Obligation{}.With(policy.Demand{Source: policy.Source{Kind: "PlacementPolicy", Name: "p"}, Levels: []string{"french"}, NodeLocalStorage: c.says})
+			var got []string
+			for _, d := range terrain().JudgeVolume(owed, storage.Of(c.volume)).Denials {
+				got = append(got, d.Rule)
+			}
+			if !slices.Equal(got, c.rules) {
+				t.Errorf("denied by %v, not by %v", got, c.rules)
 			}
 		})
 	}
