@@ -35,6 +35,9 @@ func ownRoles() []string {
 
 func ownBindings() []string { return []string{managerName} }
 
+// newsNamespace is where events are told about what has no namespace. There the manifests create a Role and its RoleBinding, both of managerName.
+const newsNamespace = metav1.NamespaceDefault
+
 // gatherer looks at the world. What it remembers from one look to the next is since when a lease has not been renewed, and what a probe has shown.
 type gatherer struct {
 	client   client.Client
@@ -240,20 +243,26 @@ func (g *gatherer) installation(ctx context.Context, w *World) error {
 		w.home = append(w.home, named(corev1.SchemeGroupVersion.WithKind("Namespace"), &home))
 	}
 	for _, name := range ownBindings() {
-		if err := g.role(ctx, &rbacv1.ClusterRoleBinding{}, "ClusterRoleBinding", name, w); err != nil {
+		if err := g.role(ctx, &rbacv1.ClusterRoleBinding{}, "ClusterRoleBinding", "", name, w); err != nil {
 			return err
 		}
 	}
+	if err := g.role(ctx, &rbacv1.RoleBinding{}, "RoleBinding", newsNamespace, managerName, w); err != nil {
+		return err
+	}
+	if err := g.role(ctx, &rbacv1.Role{}, "Role", newsNamespace, managerName, w); err != nil {
+		return err
+	}
 	for _, name := range ownRoles() {
-		if err := g.role(ctx, &rbacv1.ClusterRole{}, "ClusterRole", name, w); err != nil {
+		if err := g.role(ctx, &rbacv1.ClusterRole{}, "ClusterRole", "", name, w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *gatherer) role(ctx context.Context, o client.Object, kind, name string, w *World) error {
-	found, err := g.get(ctx, o, "", name)
+func (g *gatherer) role(ctx context.Context, o client.Object, kind, namespace, name string, w *World) error {
+	found, err := g.get(ctx, o, namespace, name)
 	if found {
 		w.roles = append(w.roles, named(rbacv1.SchemeGroupVersion.WithKind(kind), o))
 	}

@@ -44,6 +44,10 @@ func needed(o Options) []permission {
 		{verb: "delete", group: rbac, resource: "clusterroles"},
 		{verb: "get", group: rbac, resource: "clusterrolebindings"},
 		{verb: "delete", group: rbac, resource: "clusterrolebindings"},
+		{verb: "get", group: rbac, resource: "roles", namespace: newsNamespace},
+		{verb: "delete", group: rbac, resource: "roles", namespace: newsNamespace},
+		{verb: "get", group: rbac, resource: "rolebindings", namespace: newsNamespace},
+		{verb: "delete", group: rbac, resource: "rolebindings", namespace: newsNamespace},
 		{verb: "delete", resource: "namespaces"},
 		{verb: "list", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
 	}
