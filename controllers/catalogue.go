@@ -127,6 +127,9 @@ func decideUsage(policies *policy.Set, view *trust.View, world usageWorld) usage
 	}
 	u.countClaims(view, world, worth)
 	for _, a := range worth {
+		if a.Zone != "" {
+			u.zoneNodes[a.Zone]++
+		}
 		u.next = earliest(u.next, a.NextChange)
 	}
 	return u
@@ -162,10 +165,7 @@ func (u usage) countPod(p *seenPod, worth map[string]trust.Assessment) {
 }
 
 func (u usage) countNode(labels map[string]string) {
-	for key, value := range labels {
-		if key == v1alpha1.ZoneLabel {
-			u.zoneNodes[value]++
-		}
+	for key := range labels {
 		if level, open := strings.CutPrefix(key, v1alpha1.OpenLabelPrefix); open {
 			u.openNodes[level]++
 		}

@@ -212,9 +212,8 @@ func (a *auditor) distributions(owed policy.Obligation, pods []*seenPod) map[str
 
 func assessAll(view *trust.View, nodes []corev1.Node, drivers map[string][]string) map[string]trust.Assessment {
 	worth := make(map[string]trust.Assessment, len(nodes))
-	for i := range nodes {
-		n := &nodes[i]
-		worth[n.Name] = view.Assess(factsOf(n, drivers[n.Name]))
+	for _, n := range factsOf(nodes, drivers) {
+		worth[n.Name] = view.Assess(n)
 	}
 	return worth
 }

@@ -155,6 +155,9 @@ func settingsOf(config *v1alpha1.TerroirConfig) placement.Settings {
 	if len(config.Spec.SchedulerUsers) > 0 {
 		s.SchedulerUsers = wordsOf(config.Spec.SchedulerUsers)
 	}
+	if len(config.Spec.CloudControllerUsers) > 0 {
+		s.CloudControllerUsers = wordsOf(config.Spec.CloudControllerUsers)
+	}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -34,12 +35,27 @@ func node(name string, labels map[string]string) corev1.Node {
 	return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 }
 
+// remembered are the labels by which a node of here's zone is known again: digests of "place" and of "here", and of no machine at all.
+func remembered(besides map[string]string) map[string]string {
+	labels := map[string]string{
+		v1alpha1.ZoneLabel: "z", v1alpha1.MachineLabel: "none.none.none", v1alpha1.SeenLabelPrefix + "81df63580cc9ff15": "fcec91509759ad99",
+	}
+	maps.Copy(labels, besides)
+	return labels
+}
+
 func TestDecideStanding(t *testing.T) {
 	later := metav1.NewTime(noon.Add(revokeFor))
-	settled := map[string]string{"place": "here", openHere: "z", heldHere: "true", v1alpha1.ZoneLabel: "z"}
-	astray := map[string]string{"place": "there", openHere: "z", heldHere: "true", v1alpha1.ZoneLabel: "z"}
+	granted := remembered(map[string]string{openHere: "z", heldHere: "true", v1alpha1.EvidenceLabel: "Claimed"})
+	settled := remembered(map[string]string{"place": "here", openHere: "z", heldHere: "true", v1alpha1.EvidenceLabel: "Claimed"})
+	astray := remembered(map[string]string{"place": "there", openHere: "z", heldHere: "true", v1alpha1.EvidenceLabel: "Claimed"})
+	stamped := remembered(map[string]string{"place": "here", openHere: "z", heldHere: "true", v1alpha1.EvidenceLabel: "Claimed", v1alpha1.ProviderIDFromLabel: "kubelet"})
+	requested := map[string][]trust.CertificateRequest{"n": {{Name: "early", At: noon}, {Name: "csr", Requester: "bob", At: noon.Add(time.Second)}}}
+	young := node("n", settled)
+	young.CreationTimestamp = metav1.NewTime(noon)
 	for what, c := range map[string]struct {
 		node     corev1.Node
+		requests map[string][]trust.CertificateRequest
 		owing    bool
 		revoking []v1alpha1.RevokingNode
 
@@ -48,32 +64,37 @@ func TestDecideStanding(t *testing.T) {
 	}{
 		"a node that is recognised gets its labels": {
 			node: node("n", map[string]string{"place": "here"}),
-			want: map[string]string{openHere: "z", heldHere: "true", v1alpha1.ZoneLabel: "z"},
+			want: granted,
 		},
-		"a node that has them is left alone": {node: node("n", settled)},
+		"a node that has them is left alone":     {node: node("n", settled)},
+		"so is what says who set its providerID": {node: node("n", stamped)},
+		"a certificate that somebody else asked for is remembered, and takes nothing yet": {
+			node: young, requests: requested,
+			want: remembered(map[string]string{openHere: "z", heldHere: "true", v1alpha1.EvidenceLabel: "Claimed", v1alpha1.ContestedLabel: "20261123T120000Z"}),
+		},
 		"a node that nobody knows gets none": {node: node("n", map[string]string{"place": "there"})},
 		"a node that is lost loses open, and is revoked; held stays meanwhile, since a pod may just have been bound": {
-			node: node("n", astray), want: map[string]string{heldHere: "true"},
+			node: node("n", astray), want: remembered(map[string]string{heldHere: "true"}),
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 		"a lost node keeps held while a pod there owes the level": {
-			node: node("n", astray), owing: true, want: map[string]string{heldHere: "true"},
+			node: node("n", astray), owing: true, want: remembered(map[string]string{heldHere: "true"}),
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 		"a revoked node stays listed for its time": {
-			node:         node("n", map[string]string{"place": "there", heldHere: "true"}),
+			node:         node("n", remembered(map[string]string{"place": "there", heldHere: "true"})),
 			revoking:     []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 		"and no longer, nor does it stay held": {
-			node: node("n", map[string]string{"place": "there", heldHere: "true"}), want: map[string]string{},
+			node: node("n", remembered(map[string]string{"place": "there", heldHere: "true"})), want: remembered(nil),
 			revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: metav1.NewTime(noon)}},
 		},
 		"a revoked node that has its level back is no longer listed": {
 			node: node("n", settled), revoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
 		"a revoked node is listed while it is held for a level that the list had no room for": {
-			node:         node("n", map[string]string{"place": "here", openHere: "z", heldHere: "true", v1alpha1.HeldLabelPrefix + "cut": "true", v1alpha1.ZoneLabel: "z"}),
+			node:         node("n", with(settled, v1alpha1.HeldLabelPrefix+"cut")),
 			revoking:     []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 			wantRevoking: []v1alpha1.RevokingNode{{Node: "n", TrustLevels: []string{"here"}, Until: later}},
 		},
@@ -82,7 +103,7 @@ func TestDecideStanding(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			world := nodeWorld{nodes: []corev1.Node{c.node}, told: told{revoking: c.revoking}, owing: map[string]map[string]bool{c.node.Name: {"here": c.owing}}}
+			world := nodeWorld{nodes: []corev1.Node{c.node}, requests: c.requests, told: told{revoking: c.revoking}, owing: map[string]map[string]bool{c.node.Name: {"here": c.owing}}}
 			got := decideStanding(here(), world, noon)
 			var labels map[string]string
 			if len(got.changes) > 0 {
@@ -96,6 +117,12 @@ func TestDecideStanding(t *testing.T) {
 			}
 		})
 	}
+}
+
+func with(labels map[string]string, key string) map[string]string {
+	more := maps.Clone(labels)
+	more[key] = "true"
+	return more
 }
 
 func TestWakeAt(t *testing.T) {

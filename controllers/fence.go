@@ -29,8 +29,9 @@ type Fence struct {
 	// webhooks gives the webhook configurations that belong to the exempt namespaces.
 	webhooks func(exempt []string) []runtime.Object
 
-	now   Clock
-	bound *boundPolicies
+	now         Clock
+	bound       *boundPolicies
+	restriction *restriction
 
 	// written remembers, by kind and name, what was written and which version of the object that made, so that only what somebody
 	// changed, or what is to be otherwise, is written again.
@@ -45,7 +46,7 @@ type written struct {
 }
 
 func (f *Fence) loop() loop {
-	l := loop{name: "fence", pass: f.pass, watches: []watch{
+	l := loop{name: "fence", pass: f.pass, announcements: &f.restriction.news, after: shortly, watches: []watch{
 		{object: &v1alpha1.ClusterPlacementPolicy{}, after: atOnce, news: specChanged},
 		{object: &v1alpha1.TerroirConfig{}, after: atOnce},
 	}}
@@ -230,6 +231,7 @@ func (f *Fence) tell(ctx context.Context, config *v1alpha1.TerroirConfig, failed
 		condition(&s.ConditionedStatus, config.Generation, v1alpha1.ConditionReady, metav1.ConditionTrue, "Installed",
 			"the API server itself judges governed pods; it does not serve MutatingAdmissionPolicy (Kubernetes 1.36), so that Terroir's webhook must be there to shape them")
 	}
+	f.restriction.tell(&s.ConditionedStatus, config.Generation)
 	return f.status(ctx, current, wanted)
 }
 

@@ -52,17 +52,12 @@ func (l Lookups) Nodes() []*corev1.Node {
 
 // NodeFacts gives what is known of all nodes.
 func (l Lookups) NodeFacts() []trust.NodeFacts {
+	var nodes corev1.NodeList
 	var drivers storagev1.CSINodeList
-	if err := listAll(context.Background(), l.Cache, &drivers); err != nil {
+	if err := listAll(context.Background(), l.Cache, &nodes, &drivers); err != nil {
 		return nil
 	}
-	byNode := driversByNode(drivers.Items)
-	nodes := l.Nodes()
-	facts := make([]trust.NodeFacts, len(nodes))
-	for i, n := range nodes {
-		facts[i] = factsOf(n, byNode[n.Name])
-	}
-	return facts
+	return factsOf(nodes.Items, driversByNode(drivers.Items))
 }
 
 // Owing looks at all pods once, and then counts the unfinished ones on a node that owe a trust level.

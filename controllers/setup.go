@@ -3,9 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"io"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -24,6 +27,8 @@ import (
 // +kubebuilder:rbac:groups=terroir.dev,resources=terroirconfigs,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=nodes;namespaces,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=certificates.k8s.io,resources=certificatesigningrequests,verbs=get;list;watch
+// +kubebuilder:rbac:urls=/metrics,verbs=get
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch;create;patch;delete
@@ -36,6 +41,8 @@ type Options struct {
 	Mutating bool
 	// Webhooks gives the webhook configurations for the given exempt namespaces.
 	Webhooks func(exempt []string) []runtime.Object
+	// Metrics opens the API server's metrics.
+	Metrics func(context.Context) (io.ReadCloser, error)
 }
 
 // Setup adds every loop to a manager.
@@ -50,13 +57,17 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	bound := &boundPolicies{}
+	restriction := &restriction{metrics: o.Metrics}
 	loops := []loop{
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: mgr.GetEventRecorder("terroir-manager")}).loop(news),
 		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
-		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, now: o.Now, bound: bound, written: map[string]written{}}).loop(),
+		(&Fence{writer: w, reader: reader, mutating: o.Mutating, webhooks: o.Webhooks, now: o.Now, bound: bound, restriction: restriction, written: map[string]written{}}).loop(),
+	}
+	if err := mgr.Add(restriction); err != nil {
+		return fmt.Errorf("adding the question about NodeRestriction: %w", err)
 	}
 	for _, l := range loops {
 		if err := l.start(mgr); err != nil {
@@ -88,6 +99,11 @@ func CacheOptions() cache.Options {
 			&corev1.PersistentVolumeClaim{}: {Transform: slimClaim, UnsafeDisableDeepCopy: &shared},
 			&corev1.PersistentVolume{}:      {Transform: slimVolume, UnsafeDisableDeepCopy: &shared},
 			&storagev1.VolumeAttachment{}:   {Transform: slimAttachment, UnsafeDisableDeepCopy: &shared},
+			// Most requests are for kubelets' serving certificates, with which nobody acts as a node.
+			&certificatesv1.CertificateSigningRequest{}: {
+				Transform: slimRequest, UnsafeDisableDeepCopy: &shared,
+				Field: fields.OneTermNotEqualSelector("spec.signerName", certificatesv1.KubeletServingSignerName),
+			},
 		},
 	}
 }
@@ -99,9 +115,9 @@ func slimNode(o any) (any, error) {
 		return o, nil // a tombstone
 	}
 	slim := &corev1.Node{}
-	slim.Name, slim.UID, slim.ResourceVersion, slim.Labels = n.Name, n.UID, n.ResourceVersion, n.Labels
+	slim.Name, slim.UID, slim.ResourceVersion, slim.CreationTimestamp, slim.Labels = n.Name, n.UID, n.ResourceVersion, n.CreationTimestamp, n.Labels
 	slim.Spec.ProviderID = n.Spec.ProviderID
-	slim.Status.NodeInfo.SystemUUID = n.Status.NodeInfo.SystemUUID
+	slim.Status.NodeInfo.SystemUUID, slim.Status.NodeInfo.MachineID = n.Status.NodeInfo.SystemUUID, n.Status.NodeInfo.MachineID
 	return slim, nil
 }
 

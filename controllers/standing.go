@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,6 +47,7 @@ func (s *Standing) loop(news *announcements) loop {
 			{object: &corev1.Node{}, after: atOnce, news: nodeChanged},
 			{object: &storagev1.CSINode{}, after: atOnce, news: specChangedOrDrivers},
 			{object: &corev1.Pod{}, after: shortly, news: podMoved, about: owesByItself},
+			{object: &certificatesv1.CertificateSigningRequest{}, after: atOnce, about: byAnother},
 			// A new one has to be told everything; updates are the fence loop's, or this one's own.
 			{object: &v1alpha1.TerroirConfig{}, after: atOnce, news: func(client.Object, client.Object) bool { return false }},
 		},
@@ -56,7 +58,8 @@ func (s *Standing) loop(news *announcements) loop {
 func nodeChanged(before, after client.Object) bool {
 	was, is := before.(*corev1.Node), after.(*corev1.Node)
 	return was.UID != is.UID || was.Spec.ProviderID != is.Spec.ProviderID ||
-		was.Status.NodeInfo.SystemUUID != is.Status.NodeInfo.SystemUUID || !maps.Equal(was.Labels, is.Labels)
+		was.Status.NodeInfo.SystemUUID != is.Status.NodeInfo.SystemUUID || was.Status.NodeInfo.MachineID != is.Status.NodeInfo.MachineID ||
+		!maps.Equal(was.Labels, is.Labels)
 }
 
 func specChangedOrDrivers(before, after client.Object) bool {
@@ -65,10 +68,11 @@ func specChangedOrDrivers(before, after client.Object) bool {
 
 // nodeWorld is what the loop looks at.
 type nodeWorld struct {
-	nodes   []corev1.Node
-	drivers map[string][]string
-	owing   map[string]map[string]bool // node → level → a pod there owes it
-	told    told
+	nodes    []corev1.Node
+	drivers  map[string][]string
+	requests map[string][]trust.CertificateRequest // by which others may act as a node
+	owing    map[string]map[string]bool            // node → level → a pod there owes it
+	told     told
 	// untold says that there is no TerroirConfig to tell it in yet.
 	untold bool
 }
@@ -102,7 +106,8 @@ func (s *Standing) pass(ctx context.Context) (reconcile.Result, error) {
 func (s *Standing) gather(ctx context.Context) (nodeWorld, error) {
 	var nodes corev1.NodeList
 	var drivers storagev1.CSINodeList
-	if err := listAll(ctx, s.reader, &nodes, &drivers); err != nil {
+	var requests certificatesv1.CertificateSigningRequestList
+	if err := listAll(ctx, s.reader, &nodes, &drivers, &requests); err != nil {
 		return nodeWorld{}, err
 	}
 	pods, err := s.pods()
@@ -115,7 +120,8 @@ func (s *Standing) gather(ctx context.Context) (nodeWorld, error) {
 		return nodeWorld{}, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, missing)
 	}
 	return nodeWorld{
-		nodes: nodes.Items, drivers: driversByNode(drivers.Items), owing: owing(pods), told: toldBy(&config.Status), untold: missing != nil,
+		nodes: nodes.Items, drivers: driversByNode(drivers.Items), requests: requestsByNode(requests.Items), owing: owing(pods),
+		told: toldBy(&config.Status), untold: missing != nil,
 	}, nil
 }
 
@@ -152,11 +158,17 @@ func owing(pods []*seenPod) map[string]map[string]bool {
 	return found
 }
 
-// factsOf reads what the catalogue needs to know of a node.
-func factsOf(n *corev1.Node, drivers []string) trust.NodeFacts {
-	return trust.NodeFacts{
-		Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, Labels: n.Labels, CSIDrivers: drivers,
+// factsOf reads what the catalogue needs to know of nodes, in their order.
+func factsOf(nodes []corev1.Node, drivers map[string][]string) []trust.NodeFacts {
+	facts := make([]trust.NodeFacts, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		facts[i] = trust.NodeFacts{
+			Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, MachineID: n.Status.NodeInfo.MachineID,
+			Labels: n.Labels, CSIDrivers: drivers[n.Name],
+		}
 	}
+	return trust.WithRivals(facts)
 }
 
 // decision is what a pass carries out.
@@ -175,9 +187,11 @@ func decideStanding(view *trust.View, world nodeWorld, now time.Time) decision {
 	for _, r := range world.told.revoking {
 		listed[r.Node] = r
 	}
+	facts := factsOf(world.nodes, world.drivers)
 	for i := range world.nodes {
 		n := &world.nodes[i]
-		a := view.Assess(factsOf(n, world.drivers[n.Name]))
+		facts[i].Request = contesting(world.requests[n.Name], n.CreationTimestamp.Time)
+		a := view.Assess(facts[i])
 		d.next = earliest(d.next, a.NextChange)
 		d.told.count(n.Name, a.Recognition)
 		want := a.Labels(n.Labels, func(level string) bool {
@@ -250,7 +264,7 @@ func earliest(a, b time.Time) time.Time {
 func ownLabels(labels map[string]string) map[string]string {
 	own := map[string]string{}
 	for key, value := range labels {
-		if trust.OwnLabel(key) {
+		if trust.WrittenLabel(key) {
 			own[key] = value
 		}
 	}

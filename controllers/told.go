@@ -42,6 +42,7 @@ func (t *told) count(node string, r trust.Recognition) {
 	switch r.State {
 	case trust.Recognised:
 		t.nodes.Recognised++
+		t.grade(r.Evidence)
 		return
 	case trust.Suspect:
 		t.nodes.Suspect++
@@ -50,6 +51,21 @@ func (t *told) count(node string, r trust.Recognition) {
 	t.unrecognised = append(t.unrecognised, v1alpha1.UnrecognisedNode{
 		Node: node, State: v1alpha1.NodeState(r.State.String()), Reason: string(r.Reason), Message: clip(r.Message),
 	})
+}
+
+// grade counts a recognised node by what that rests on.
+func (t *told) grade(e trust.Evidence) {
+	counts := &t.nodes.Evidence
+	switch e {
+	case trust.Corroborated:
+		counts.Corroborated++
+	case trust.CloudController:
+		counts.CloudController++
+	case trust.Listed:
+		counts.Listed++
+	default:
+		counts.Claimed++
+	}
 }
 
 // bounded is as much of it, sorted, as can be stored.

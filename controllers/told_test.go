@@ -33,7 +33,7 @@ func TestWhyANodeIsNotRecognised(t *testing.T) {
 		node("known", map[string]string{"place": "here"}),
 	}}
 	got := decideStanding(between(), world, noon).told
-	if diff := cmp.Diff(&v1alpha1.NodeCounts{Total: 4, Recognised: 1, Suspect: 1}, got.nodes); diff != "" {
+	if diff := cmp.Diff(&v1alpha1.NodeCounts{Total: 4, Recognised: 1, Suspect: 1, Evidence: v1alpha1.EvidenceCounts{Claimed: 1}}, got.nodes); diff != "" {
 		t.Errorf("counted (-want +got):\n%s", diff)
 	}
 	want := []v1alpha1.UnrecognisedNode{
@@ -110,7 +110,10 @@ func TestAnEmptyListIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"revoking": []any{}, "unrecognised": []any{}, "nodes": map[string]any{"total": int64(1), "recognised": int64(1), "suspect": int64(0)},
+		"revoking": []any{}, "unrecognised": []any{}, "nodes": map[string]any{
+			"total": int64(1), "recognised": int64(1), "suspect": int64(0),
+			"evidence": map[string]any{"claimed": int64(0), "listed": int64(0), "cloudController": int64(0), "corroborated": int64(0)},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

@@ -6,13 +6,32 @@ const (
 	HeldLabelPrefix = "held.terroir.node-restriction.kubernetes.io/"
 	// OpenLabelPrefix precedes a TrustLevel's name in the key of the Node label that lets pods owing the level come. Its value is the site.
 	OpenLabelPrefix = "open.terroir.node-restriction.kubernetes.io/"
-	// ZoneLabel is the key of the Node label that names the Zone in which the node was recognised.
+	// ZoneLabel is the key of the Node label that names the Zone in which the node was recognised. A node whose identity is in doubt
+	// keeps it: it is then what Terroir remembers.
 	ZoneLabel = "terroir.node-restriction.kubernetes.io/zone"
 	// SuspectSinceLabel is the key of the Node label that says since when a signal of a recognised node is missing, in the
 	// layout of [SuspectSinceLayout]. It is a label because kubelets may change annotations and status, but not these keys.
 	SuspectSinceLabel = "terroir.node-restriction.kubernetes.io/suspect-since"
 	// SuspectSinceLayout is the layout, for [time.Parse], of the value of [SuspectSinceLabel]. The time is UTC.
 	SuspectSinceLayout = "20060102T150405Z"
+	// ContestedLabel is the key of the Node label that says since when somebody else may hold a certificate in the node's name, in
+	// the layout of [SuspectSinceLayout]. It stays until the Node is deleted.
+	ContestedLabel = "terroir.node-restriction.kubernetes.io/contested"
+	// EvidenceLabel is the key of the Node label that says on what the node's recognition rests: a NodeEvidence.
+	EvidenceLabel = "terroir.node-restriction.kubernetes.io/evidence"
+	// MachineLabel is the key of the Node label by which Terroir knows the machine again: digests of its machine id, system UUID and
+	// providerID, joined by dots, with the word none for what it did not show. It stays until the Node is deleted.
+	MachineLabel = "terroir.node-restriction.kubernetes.io/machine"
+	// SeenLabelPrefix precedes, in the keys of Node labels, the digest of each signal by which the node was recognised in its Zone,
+	// providerID and system UUID aside. The value is the digest of what it showed.
+	SeenLabelPrefix = "seen.terroir.node-restriction.kubernetes.io/"
+	// ProviderIDFromLabel is the key of the Node label that says who set the node's providerID. An admission policy writes it in that
+	// very request; Terroir only reads it.
+	ProviderIDFromLabel = "terroir.node-restriction.kubernetes.io/provider-id-from"
+	// ProviderIDFromCloudController is the value of [ProviderIDFromLabel] for a user listed in TerroirConfig's cloudControllerUsers.
+	ProviderIDFromCloudController = "cloud-controller"
+	// ProviderIDFromOther is the value of [ProviderIDFromLabel] for anybody else but a kubelet, of which nothing is written.
+	ProviderIDFromOther = "other"
 
 	// AnnotationPrefix precedes every annotation that developers write. A key under it that is not known is refused.
 	AnnotationPrefix = "terroir.dev/"
@@ -63,4 +82,6 @@ const (
 	ConditionSatisfied = "Satisfied"
 	// ConditionCompliant says whether every pod that a policy concerns runs where the policy wants it.
 	ConditionCompliant = "Compliant"
+	// ConditionNodeRestriction says whether the API server runs the admission plugin NodeRestriction.
+	ConditionNodeRestriction = "NodeRestriction"
 )

@@ -47,6 +47,13 @@ type TerroirConfigSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:default={"system:kube-scheduler"}
 	SchedulerUsers []UserName `json:"schedulerUsers,omitempty"`
+	// cloudControllerUsers are the users as whom the cloud controller sets a node's providerID. What anybody else sets counts as the node's own claim.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:default={"system:serviceaccount:kube-system:cloud-controller-manager","system:cloud-controller-manager"}
+	CloudControllerUsers []UserName `json:"cloudControllerUsers,omitempty"`
 	// exemptNamespaces are namespaces that no policy governs, by literal name, besides kube-system, kube-node-lease, kube-public and terroir-system.
 	// +optional
 	// +listType=set
@@ -112,8 +119,27 @@ type NodeCounts struct {
 	Total int32 `json:"total"`
 	// recognised is how many of them stand in exactly one Zone.
 	Recognised int32 `json:"recognised"`
-	// suspect is how many were recognised, lack a signal now, and keep their labels for ten minutes at most.
+	// suspect is how many were recognised, lack a signal now or are contested, and keep their labels for ten minutes at most.
 	Suspect int32 `json:"suspect"`
+	// evidence counts the recognised ones by what their recognition rests on.
+	// +optional
+	Evidence EvidenceCounts `json:"evidence"`
+}
+
+// EvidenceCounts counts recognised nodes by what their recognition rests on.
+type EvidenceCounts struct {
+	// claimed is how many are recognised by what their own kubelet says alone.
+	// +optional
+	Claimed int32 `json:"claimed"`
+	// listed is how many are recognised by a list of the administrator's.
+	// +optional
+	Listed int32 `json:"listed"`
+	// cloudController is how many are recognised by a providerID that the cloud controller set.
+	// +optional
+	CloudController int32 `json:"cloudController"`
+	// corroborated is how many are recognised by such a providerID and the CSI driver that their Zone names.
+	// +optional
+	Corroborated int32 `json:"corroborated"`
 }
 
 // UnrecognisedNode is a node of which it is not certain where it stands.
@@ -121,7 +147,7 @@ type UnrecognisedNode struct {
 	// node is the node's name.
 	// +kubebuilder:validation:MaxLength=253
 	Node string `json:"node"`
-	// state is Unknown when no Zone's signals are all there, Ambiguous when the node might also be another Zone's or provider's, and Suspect when it was recognised and lacks a signal for a short time now. Only Suspect nodes keep what they have.
+	// state is Unknown when no Zone's signals are all there, Ambiguous when the node might also be another Zone's or provider's, and Suspect when it was recognised and for a short time now lacks a signal or is contested. Only Suspect nodes keep what they have.
 	State NodeState `json:"state"`
 	// reason is a fixed word for machines, such as NoZoneMatches.
 	// +kubebuilder:validation:MaxLength=63

@@ -65,6 +65,9 @@ type TrustLevelSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	NotExposedTo []Term `json:"notExposedTo,omitempty"`
+	// nodeEvidence is the least on which the recognition of a node must rest for the node to satisfy the level, from weak to strong: Claimed, Listed, CloudController, Corroborated. It is asked of each node, besides the demands, of which there must be at least one. Absent: Claimed, which asks nothing.
+	// +optional
+	NodeEvidence NodeEvidence `json:"nodeEvidence,omitempty"`
 	// maxEvidenceAge is how long after lastVerified a qualification is fresh, such as 8760h. Absent: for ever.
 	// +optional
 	MaxEvidenceAge *Duration `json:"maxEvidenceAge,omitempty"`
@@ -74,6 +77,19 @@ type TrustLevelSpec struct {
 	// +kubebuilder:default=Warn
 	StaleEvidence StaleEvidence `json:"staleEvidence,omitempty"`
 }
+
+// NodeEvidence says on what the recognition of a node rests: Claimed on what its own kubelet says alone, Listed on a list of the administrator's, CloudController on a providerID that the cloud controller set, Corroborated also on the CSI driver that the Zone names.
+//
+// +kubebuilder:validation:Enum=Claimed;Listed;CloudController;Corroborated
+type NodeEvidence string
+
+// On what the recognition of a node rests, from weak to strong.
+const (
+	NodeEvidenceClaimed         NodeEvidence = "Claimed"
+	NodeEvidenceListed          NodeEvidence = "Listed"
+	NodeEvidenceCloudController NodeEvidence = "CloudController"
+	NodeEvidenceCorroborated    NodeEvidence = "Corroborated"
+)
 
 // StaleEvidence says what follows from evidence that nobody has verified for too long.
 type StaleEvidence string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -75,8 +77,15 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	if err != nil {
 		return err
 	}
+	asking, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
 	err = controllers.Setup(ctx, mgr, controllers.Options{
 		Store: store, Now: time.Now, Mutating: mutating,
+		Metrics: func(ctx context.Context) (io.ReadCloser, error) {
+			return asking.RESTClient().Get().AbsPath("/metrics").Stream(ctx)
+		},
 		Webhooks: func(exempt []string) []runtime.Object {
 			return webhook.Configurations(webhook.ConfigurationOptions{URL: s.webhookURL, CABundle: ca, Exempt: exempt, Mutating: mutating})
 		},

@@ -23,7 +23,7 @@ import (
 )
 
 // TestCosts: whatever the schema admits in a floor, and whatever is in a request of 20 KB, no policy spends more than a tenth of what the
-// API server lets it. A policy that exceeds the limit refuses.
+// API server lets it, checks by the authorizer apart: of those an expression makes one at most. A policy that exceeds the limit refuses.
 func TestCosts(t *testing.T) {
 	requests := costliest(t)
 	for _, o := range fence.Objects(fence.Options{Settings: settings, Mutating: true}) {
@@ -67,6 +67,11 @@ func affordable(t *testing.T, o runtime.Object, requests map[string]fencetest.Re
 		if cost.Calls[call] > celconfig.PerCallLimit/10 || cost.Total > celconfig.RuntimeCELCostBudget/10 || cost.Conditions > celconfig.RuntimeCELCostBudgetMatchConditions/10 {
 			t.Errorf("%s: that is more than a tenth of a limit", what)
 		}
+		for call, checks := range cost.Checks {
+			if checks > 1 {
+				t.Errorf("%s: %s asks the authorizer %d times", what, call, checks)
+			}
+		}
 	}
 }
 
@@ -85,7 +90,7 @@ func costliest(t *testing.T) map[string]map[string]fencetest.Request {
 	}
 	workloads := map[string]fencetest.Request{"annotations": workloadUpdate(floor)}
 	namespaces := map[string]fencetest.Request{"annotations": namespaceUpdate()}
-	return map[string]map[string]fencetest.Request{
+	all := map[string]map[string]fencetest.Request{
 		fence.Pods: pods, fence.AnnotatedPods: pods,
 		fence.PodUpdates:   {"annotations": podUpdate(nil)},
 		fence.PodAdoptions: {"levels": podUpdate(floor)},
@@ -93,6 +98,9 @@ func costliest(t *testing.T) map[string]map[string]fencetest.Request {
 		fence.Workloads:    workloads, fence.DaemonSets: workloads, fence.AnnotatedDaemonSets: workloads,
 		fence.Namespaces: namespaces, fence.AnnotatedNamespaces: namespaces,
 	}
+	maps.Copy(all, costliestUnsettled(t))
+	maps.Copy(all, costliestGuarded(t))
+	return all
 }
 
 // namesOf are long names.

@@ -39,7 +39,7 @@ func nodes(s placement.Settings) Guard {
 // kubelet may set these labels when it registers; later its changes are not taken: the label keeps its value, and a beta label
 // that would say something else than the GA one, which the cloud controller would copy it over, is not added. The request itself
 // is never refused: a kubelet that cannot write its Node takes the node out of the cluster, and that would be an outage
-// of our making. Who set the providerID is stamped on the Node: it says what recognition rests on.
+// of our making. Who else set the providerID is stamped on the Node: it says what recognition rests on.
 func nodeKeeper(s placement.Settings) Keeper {
 	return Keeper{
 		Name:  "terroir-nodes",
@@ -77,10 +77,11 @@ func nodeRequests() []Resources {
 const ownKey = `(k.startsWith('terroir.node-restriction.kubernetes.io/') || k.contains('.terroir.node-restriction.kubernetes.io/'))`
 
 // providerIDSource is, in CEL, who sets the providerID in this request; empty if it is not set here. The status subresource
-// cannot set it.
+// cannot set it. A kubelet's is not stamped: NodeRestriction looks at the request again after the stamp was added, takes it for the
+// kubelet's own, and refuses the request. Without a stamp a providerID is no more than the kubelet's word, which is what it is.
 func providerIDSource(s placement.Settings) string {
 	return `request.?subResource.orValue('') != '' || object.?spec.providerID.orValue('') == '' || (oldObject != null && oldObject.?spec.providerID.orValue('') == object.spec.providerID) ? ''
-  : request.userInfo.?username.orValue('').startsWith('system:node:') ? 'kubelet' : ` + in(s.CloudControllerUsers...) + ` ? 'cloud-controller' : 'other'`
+  : request.userInfo.?username.orValue('').startsWith('system:node:') ? '' : ` + in(s.CloudControllerUsers...) + ` ? 'cloud-controller' : 'other'`
 }
 
 // placeLabels are the labels by which Kubernetes says where a node is.

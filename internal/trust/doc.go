@@ -19,8 +19,9 @@
 // qualifications are asked of the whole chain: the zone's offer, everything it is hosted on, their providers, subcontractors.
 //
 // [View.Assess] is about a node. First it is recognised (recognition.go): which Zone's signals does it show (signals.go), do
-// others contradict them, might it be a look-alike (lookalike.go)? Then its zone's standings are looked up. [Assessment.Labels]
-// says which Node labels follow.
+// others contradict them, might it be a look-alike (lookalike.go), is it the machine that it was, and do others claim to be it
+// (machine.go), may somebody else act in its name (contest.go)? Then its zone's standings are looked up, and compared with the evidence that
+// there is for the node (evidence.go). [Assessment.Labels] says which Node labels follow.
 //
 // # Which way it falls
 //

@@ -19,6 +19,7 @@ type level struct {
 	administration territories
 	support        territories
 	laws           []string // sorted
+	evidence       Evidence // of each node
 	maxEvidenceAge time.Duration
 	hold           bool // stale evidence admits no new pods
 	flaw           string
@@ -61,6 +62,7 @@ func (c *Catalogue) compileLevel(f *file, o *v1alpha1.TrustLevel) *level {
 	for i := range s.Qualifications {
 		l.qualifications = append(l.qualifications, c.compileDemand(f, fmt.Sprintf("spec.qualifications[%d]", i), &s.Qualifications[i]))
 	}
+	l.evidence = compileEvidence(f, s.NodeEvidence)
 	l.compileStaleEvidence(f, s)
 	if l.demands() == 0 {
 		f.reject("spec", Malformed, "at least one demand must be given: qualifications, countries, seatIn, administrationFrom, supportFrom or notExposedTo")

@@ -60,12 +60,24 @@ func tell(b *strings.Builder, title string, o Objects) {
 	for _, n := range strangers() {
 		a := v.Assess(n)
 		fmt.Fprintf(b, "%v %s: %s\n", a.State, a.Reason, a.Message)
+		for _, s := range a.Standings {
+			if s.Reason == EvidenceTooWeak {
+				fmt.Fprintf(b, "  %s\n", s.Message)
+			}
+		}
 	}
 	fmt.Fprint(b, "\n")
 }
 
 func strangers() []NodeFacts {
 	const zone = "topology.kubernetes.io/zone"
+	oks := "aws:///cloudgouv-eu-west-1a/i-7"
+	recorded := func(zoneValue string) map[string]string {
+		return map[string]string{
+			zone: zoneValue, v1alpha1.ZoneLabel: "oks-a", v1alpha1.MachineLabel: machine{digest("m"), none, digest(oks)}.String(),
+			v1alpha1.SeenLabelPrefix + digest(zone): digest("cloudgouv-eu-west-1a"), v1alpha1.SeenLabelPrefix + csiDriverSeen: digest("bsu.csi.outscale.com"),
+		}
+	}
 	london := map[string]string{regionLabel: "eu-west-2", zone: "eu-west-2a"}
 	return []NodeFacts{
 		{Name: "plain"},
@@ -80,6 +92,20 @@ func strangers() []NodeFacts {
 		{Name: "moved", ProviderID: "aws:///cloudgouv-eu-west-1b/i-6", Labels: map[string]string{zone: "cloudgouv-eu-west-1b", v1alpha1.ZoneLabel: "oks-a"}},
 		{Name: "azure", ProviderID: "azure:///subscriptions/1", Labels: map[string]string{regionLabel: "westeurope"}},
 		{Name: "bleu-or-azure", ProviderID: "azure:///subscriptions/1"},
+		stampedBy(NodeFacts{Name: "own-word", ProviderID: "scaleway://instance/fr-par-1/x"}, selfMade),
+		stampedBy(NodeFacts{Name: "vouched", ProviderID: "scaleway://instance/fr-par-1/x"}, vouched),
+		{Name: "relabelled", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("nowhere")},
+		{Name: "in-paris-now", ProviderID: oks, MachineID: "m", Labels: recorded("par-1")},
+		{Name: "swapped", ProviderID: oks, MachineID: "x", Labels: recorded("cloudgouv-eu-west-1a")},
+		{
+			Name: "robbed", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("cloudgouv-eu-west-1a"),
+			Request: &CertificateRequest{Name: "csr-1", Requester: "system:bootstrap:abcdef", At: now},
+		},
+		with(
+			NodeFacts{Name: "robbed-long-ago", ProviderID: oks, MachineID: "m", CSIDrivers: []string{"bsu.csi.outscale.com"}, Labels: recorded("cloudgouv-eu-west-1a")},
+			label{v1alpha1.ContestedLabel, "20261123T114500Z"},
+		),
+		{Name: "double", ProviderID: "scaleway://instance/fr-par-1/y", SameProviderID: Rival{Name: "other", Known: true}},
 	}
 }
 
@@ -104,7 +130,9 @@ func troubled() Objects {
 	careful.MaxEvidenceAge, careful.StaleEvidence = duration("24h"), v1alpha1.StaleEvidenceHold
 	wary := accepts("", snc(), c5("8760h")).Spec
 	wary.MaxEvidenceAge = duration("24h")
+	seen := v1alpha1.TrustLevelSpec{Countries: []v1alpha1.Territory{"FR"}, NodeEvidence: v1alpha1.NodeEvidenceCorroborated}
 	o.TrustLevels = append(o.TrustLevels,
+		v1alpha1.TrustLevel{ObjectMeta: named("seen"), Spec: seen},
 		v1alpha1.TrustLevel{ObjectMeta: named("sovereign"), Spec: sovereign},
 		v1alpha1.TrustLevel{ObjectMeta: named("careful"), Spec: careful},
 		v1alpha1.TrustLevel{ObjectMeta: named("wary"), Spec: wary},

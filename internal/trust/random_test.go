@@ -206,5 +206,9 @@ func (r chance) node() NodeFacts {
 	for _, key := range some(r, "zone", regionLabel, "k0", "k1", "k2") {
 		n.Labels[key] = pick(r, "1", "2", "3", "4", "r0", "r1")
 	}
+	if r.one(2) {
+		n.Labels[v1alpha1.ProviderIDFromLabel] = pick(r, vouched, vouched, selfMade, v1alpha1.ProviderIDFromOther)
+	}
+	n.MachineID = pick(r, "", "m0", "m1")
 	return n
 }

@@ -7,6 +7,8 @@ type Reason string
 const (
 	// Satisfied: every demand of the level holds in the zone.
 	Satisfied Reason = "Satisfied"
+	// EvidenceTooWeak: the zone satisfies the level, and the recognition of this node rests on less than the level demands.
+	EvidenceTooWeak Reason = "EvidenceTooWeak"
 	// EvidenceStale: every demand holds, but nobody has verified the evidence for too long, and the level then admits no new pods.
 	EvidenceStale Reason = "EvidenceStale"
 	// NoSuchZone: there is no Zone of that name.
@@ -110,6 +112,14 @@ const (
 	SignalMissingTooLong Reason = "SignalMissingTooLong"
 	// SignalChanged: a node recognised before shows another value than its zone has.
 	SignalChanged Reason = "SignalChanged"
+	// ZoneChanged: a node recognised before shows the signals of another zone, and no longer those of its own.
+	ZoneChanged Reason = "ZoneChanged"
+	// MachineChanged: the machine is not the one that was recorded when a node of this name was recognised.
+	MachineChanged Reason = "MachineChanged"
+	// MachineClaimedTwice: another node shows the same machine.
+	MachineClaimedTwice Reason = "MachineClaimedTwice"
+	// CertificateRequested: somebody else obtained a certificate in the node's name.
+	CertificateRequested Reason = "CertificateRequested"
 )
 
 // Reasons of a [Problem], besides ProviderUnknown, OfferUnknown, FrameworkUnknown and HostingCycle.

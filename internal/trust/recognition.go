@@ -8,20 +8,25 @@ import (
 	"github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// SuspectFor is how long a node that was recognised keeps its labels while a signal is missing: long enough for a CSI driver to
-// restart or be upgraded. At its end, to the second, the node is no longer recognised.
+// SuspectFor is how long a node that was recognised keeps its labels while a signal is missing, or while somebody else may act in
+// its name: long enough for a CSI driver to restart or be upgraded, and for somebody to look. At its end, to the second, the node is no
+// longer recognised.
 const SuspectFor = 10 * time.Minute
 
 // NodeFacts is what is known of a node.
 type NodeFacts struct {
 	// Name is the Node's name.
 	Name string
-	// ProviderID is spec.providerID, SystemUUID status.nodeInfo.systemUUID.
-	ProviderID, SystemUUID string
-	// Labels are all labels of the Node. Of ours, those that say in which Zone it was recognised and since when it is suspect are read.
+	// ProviderID is spec.providerID; SystemUUID and MachineID are those of status.nodeInfo.
+	ProviderID, SystemUUID, MachineID string
+	// Labels are all labels of the Node. Of ours, those are read that say what Terroir remembers of it, and who set its providerID.
 	Labels map[string]string
 	// CSIDrivers are the names of the drivers that its CSINode lists.
 	CSIDrivers []string
+	// SameProviderID and SameSystemUUID are other nodes that show the same; see [WithRivals].
+	SameProviderID, SameSystemUUID Rival
+	// Request lets somebody else act as this node; nil: none is known, or not any more.
+	Request *CertificateRequest
 }
 
 // RecognitionState says whether it is known where a node stands.
@@ -32,7 +37,8 @@ const (
 	Unknown RecognitionState = iota
 	// Ambiguous says that it might stand in one place or another, or be somebody else's.
 	Ambiguous
-	// Suspect says that it was recognised, and a signal is missing for a short time now. It keeps what it has.
+	// Suspect says that it was recognised, and for a short time now a signal is missing or somebody else may act in its name. It keeps
+	// what it has.
 	Suspect
 	// Recognised says that it stands in exactly one Zone.
 	Recognised
@@ -61,10 +67,21 @@ type Recognition struct {
 	Reason Reason
 	// Message is a sentence for the person who has to act.
 	Message string
-	// SuspectSince is since when a Suspect node lacks a signal, to the second, in UTC.
+	// Evidence is what the recognition of a Recognised or Suspect node rests on.
+	Evidence Evidence
+	// SuspectSince is since when a Suspect node lacks a signal, to the second, in UTC; zero when it lacks none.
 	SuspectSince time.Time
-	// NextChange is when a Suspect node ceases to be one; zero otherwise.
+	// ContestedSince is since when somebody else may act in the node's name, to the second, in UTC; zero: nobody is known to.
+	ContestedSince time.Time
+	// NextChange is when the passing of time alone may change this: when a Suspect node ceases to be one. Zero: never.
 	NextChange time.Time
+	// Machine and Seen are what is to be remembered of a Recognised node: its machine's record, and, by the name of the label under
+	// [v1alpha1.SeenLabelPrefix], what it showed. Seen is shared: do not change it.
+	Machine string
+	Seen    map[string]string
+	// Remembered says of a node that is in no zone for certain that what Terroir remembers of it stays, because the node moved and
+	// not the catalogue.
+	Remembered bool
 }
 
 // Assessment is where a node stands and what it is worth.
@@ -74,17 +91,27 @@ type Assessment struct {
 	Standings []Standing
 }
 
-// Assess recognises a node and looks up what its zone is worth. It takes microseconds.
+// Assess recognises a node and looks up what its zone, with the evidence that there is for the node, is worth. It takes microseconds.
 func (v *View) Assess(n NodeFacts) Assessment {
 	r := v.recognise(&n)
 	if r.State != Recognised && r.State != Suspect {
 		return Assessment{Recognition: r}
 	}
-	return Assessment{Recognition: r, Standings: v.ground(v.catalogue.zonesBy[r.Zone]).standings}
+	z := v.catalogue.zonesBy[r.Zone]
+	return Assessment{Recognition: r, Standings: v.catalogue.askEvidence(z, &n, r.Evidence, v.ground(z).standings)}
 }
 
-// recognise finds the zones that match. Exactly one is what is hoped for.
+// recognise asks: is it the machine that it was, in which zone is it, and may somebody else act in its name?
 func (v *View) recognise(n *NodeFacts) Recognition {
+	m := recall(n)
+	if words := m.anotherMachine(machineOf(n)); words != "" {
+		return v.contest(n, &m, moved(MachineChanged, n, "it is not the machine that was recorded under its name: "+words))
+	}
+	return v.contest(n, &m, v.locate(n, &m))
+}
+
+// locate finds the zones that match. Exactly one, and the one in which the node was recognised before, is what is hoped for.
+func (v *View) locate(n *NodeFacts, m *memory) Recognition {
 	var match []*zone
 	near := v.catalogue.index.candidates(n)
 	for _, z := range near {
@@ -92,56 +119,111 @@ func (v *View) recognise(n *NodeFacts) Recognition {
 			match = append(match, z)
 		}
 	}
-	switch len(match) {
-	case 0:
-		return v.unmatched(n, near)
-	case 1:
-		return v.matched(match[0], n)
-	default:
-		names := make([]string, len(match))
-		for i, z := range match {
-			names[i] = z.name
-		}
-		return refuse(Ambiguous, SeveralZonesMatch, n, "it shows the signals of zones "+all(names))
+	was := v.catalogue.zonesBy[m.zone]
+	switch {
+	case was != nil && slices.Contains(match, was):
+		r := v.among(match, n, m)
+		r.Remembered = r.State != Recognised
+		return r
+	case m.zone != "" && m.recorded && !m.stillShown(n, was != nil):
+		return v.left(was, match, n, m)
+	case len(match) == 0:
+		return v.unmatched(was, n, m, near)
+	default: // it was never recognised, or the catalogue has moved
+		return v.among(match, n, m)
 	}
 }
 
+func (v *View) among(match []*zone, n *NodeFacts, m *memory) Recognition {
+	if len(match) > 1 {
+		return refuse(Ambiguous, SeveralZonesMatch, n, "it shows the signals of zones "+all(zoneNames(match)))
+	}
+	return v.matched(match[0], n, m)
+}
+
+func zoneNames(zones []*zone) []string {
+	names := make([]string, len(zones))
+	for i, z := range zones {
+		names[i] = z.name
+	}
+	return names
+}
+
 // matched looks for what speaks against the one zone that matches.
-func (v *View) matched(z *zone, n *NodeFacts) Recognition {
+func (v *View) matched(z *zone, n *NodeFacts, m *memory) Recognition {
 	if z.unlabelled {
 		return refuse(Unknown, ZoneInvalid, n, "its zone is not valid: "+z.flaw)
+	}
+	if words := m.claimedTwice(z, n); words != "" {
+		return refuse(Ambiguous, MachineClaimedTwice, n, fmt.Sprintf("it shows the signals of zone %s, but %s", z.name, words))
 	}
 	if words := v.catalogue.contradiction(z, n); words != "" {
 		return refuse(Ambiguous, SignalContradicts, n, fmt.Sprintf("it shows the signals of zone %s, but %s", z.name, words))
 	}
 	if like := v.catalogue.lookalike(z, n); like != nil {
 		refused := refuse(Ambiguous, LooksLikeAnother, n, like.message)
-		if like.fleeting && n.Labels[v1alpha1.ZoneLabel] == z.name {
+		if like.fleeting && m.zone == z.name {
 			return v.suspect(z, n, like.message, refused)
 		}
 		return refused
 	}
+	is := z.evidence(n)
 	return Recognition{
-		State: Recognised, Zone: z.name, Site: z.site, Reason: OneZoneMatches,
-		Message: fmt.Sprintf("node %s is in zone %s", n.Name, z.name),
+		State: Recognised, Zone: z.name, Site: z.site, Reason: OneZoneMatches, Evidence: is, Machine: machineOf(n).String(), Seen: z.seenOn(n),
+		Message: clip(fmt.Sprintf("node %s is in zone %s, %s (%s)", n.Name, z.name, is.words(), is)),
 	}
 }
 
-// unmatched gives a node that was recognised before the benefit of the doubt, for a short time, while signals are merely missing.
-func (v *View) unmatched(n *NodeFacts, near []*zone) Recognition {
-	z := v.catalogue.zonesBy[n.Labels[v1alpha1.ZoneLabel]]
-	if z == nil || z.unlabelled {
+// unmatched gives a node that was recognised before, and no longer is because the catalogue has moved, the benefit of the doubt, for a
+// short time, while signals are merely missing.
+func (v *View) unmatched(was *zone, n *NodeFacts, m *memory, near []*zone) Recognition {
+	if was == nil || was.unlabelled {
 		return refuse(Unknown, NoZoneMatches, n, v.whyNone(n, near))
 	}
-	found, words := v.catalogue.relation(z, n)
-	if found == differs {
-		return refuse(Unknown, SignalChanged, n, fmt.Sprintf("it was in zone %s, and now %s", z.name, words))
+	found, words := v.catalogue.relation(was, n)
+	switch {
+	case found == differs && m.recorded:
+		return refuse(Unknown, NoZoneMatches, n, fmt.Sprintf("it is not recognised as in zone %s any more: %s", was.name, words))
+	case found == differs: // an older Terroir did not write down what it showed
+		return refuse(Unknown, SignalChanged, n, fmt.Sprintf("it was in zone %s, and now %s", was.name, words))
+	default:
+		return v.lacking(was, n, words)
 	}
-	if against := v.catalogue.contradiction(z, n); against != "" {
-		return refuse(Ambiguous, SignalContradicts, n, fmt.Sprintf("it was in zone %s, and now %s", z.name, against))
+}
+
+// left judges a node that no longer shows what it was recognised by. What is merely missing may come back. Anything else is a loss,
+// and stays one, also where another zone matches now: of a node that names one zone today and another tomorrow nobody knows where it stands.
+func (v *View) left(was *zone, match []*zone, n *NodeFacts, m *memory) Recognition {
+	found, words := differs, "it does not show any more what it showed there"
+	if was != nil {
+		found, words = v.catalogue.relation(was, n)
 	}
-	tooLong := fmt.Sprintf("it was in zone %s, and for %s now %s", z.name, span(SuspectFor), words)
-	return v.suspect(z, n, words, refuse(Unknown, SignalMissingTooLong, n, tooLong))
+	switch {
+	case len(match) > 0:
+		return moved(ZoneChanged, n, fmt.Sprintf("it was in zone %s and now shows the signals of %s: %s", m.zone, all(zoneNames(match)), words))
+	case found == missing:
+		r := v.lacking(was, n, words)
+		r.Remembered = true
+		return r
+	default:
+		return moved(SignalChanged, n, fmt.Sprintf("it was in zone %s, and now %s", m.zone, words))
+	}
+}
+
+// lacking is about a node that was recognised in a zone and lacks a signal of it.
+func (v *View) lacking(was *zone, n *NodeFacts, words string) Recognition {
+	if against := v.catalogue.contradiction(was, n); against != "" {
+		return refuse(Ambiguous, SignalContradicts, n, fmt.Sprintf("it was in zone %s, and now %s", was.name, against))
+	}
+	tooLong := fmt.Sprintf("it was in zone %s, and for %s now %s", was.name, span(SuspectFor), words)
+	return v.suspect(was, n, words, refuse(Unknown, SignalMissingTooLong, n, tooLong))
+}
+
+// moved is a loss for which the node is the reason.
+func moved(reason Reason, n *NodeFacts, words string) Recognition {
+	r := refuse(Unknown, reason, n, words+"; undo that, or delete the Node to confirm the machine that registers next")
+	r.Remembered = true
+	return r
 }
 
 // suspect counts from the moment on the node's label, or from now. A label that does not parse was not written by us: no benefit
@@ -162,7 +244,7 @@ func (v *View) suspect(z *zone, n *NodeFacts, words string, then Recognition) Re
 		return then
 	}
 	return Recognition{
-		State: Suspect, Zone: z.name, Site: z.site, Reason: SignalMissing, SuspectSince: since, NextChange: end,
+		State: Suspect, Zone: z.name, Site: z.site, Reason: SignalMissing, Evidence: z.evidence(n), SuspectSince: since, NextChange: end,
 		Message: clip(fmt.Sprintf("node %s was recognised in zone %s and keeps its labels until %s: %s", n.Name, z.name, moment(end), words)),
 	}
 }

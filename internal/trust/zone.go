@@ -13,8 +13,9 @@ type zone struct {
 	providerName, offerName string
 	region                  string
 	signals                 signals
-	provider                *provider // nil: not named, or it does not exist
-	offer                   *offer    // nil: not named, or it does not exist
+	seen                    map[string]map[string]string // see compileSeen
+	provider                *provider                    // nil: not named, or it does not exist
+	offer                   *offer                       // nil: not named, or it does not exist
 	// gap is the first thing about the zone's chain that is not said or that nobody knows; nil when it is complete.
 	gap *miss
 	// flaw says why the zone satisfies nothing, and unlabelled that its name cannot be written on a node.
@@ -36,6 +37,7 @@ func compileZone(f *file, o *v1alpha1.Zone) *zone {
 		f.reject("spec.region", Malformed, "region needs provider: a region is named in its provider's words")
 	}
 	z.signals = compileSignals(f, &o.Spec.Recognition)
+	z.seen = z.signals.compileSeen()
 	return z
 }
 

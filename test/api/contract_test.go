@@ -227,7 +227,10 @@ func objects(t *testing.T, text []byte) []*unstructured.Unstructured {
 
 func TestDefaults(t *testing.T) {
 	s := start(t)
-	defaults := map[string]any{"allowedSchedulers": []any{"default-scheduler"}, "schedulerUsers": []any{"system:kube-scheduler"}}
+	defaults := map[string]any{
+		"allowedSchedulers": []any{"default-scheduler"}, "schedulerUsers": []any{"system:kube-scheduler"},
+		"cloudControllerUsers": []any{"system:serviceaccount:kube-system:cloud-controller-manager", "system:cloud-controller-manager"},
+	}
 	for sentence, c := range map[string]struct {
 		fixture fixture
 		text    string
@@ -236,7 +239,7 @@ func TestDefaults(t *testing.T) {
 	}{
 		"a configuration that says nothing":    {terroirConfig(), `metadata: {name: cluster}`, []string{"spec"}, defaults},
 		"a configuration that is empty":        {terroirConfig(), `{metadata: {name: cluster}, spec: {}}`, []string{"spec"}, defaults},
-		"a configuration of null":              {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedSchedulers: null, schedulerUsers: null}}`, []string{"spec"}, defaults},
+		"a configuration of null":              {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedSchedulers: null, schedulerUsers: null, cloudControllerUsers: null}}`, []string{"spec"}, defaults},
 		"data may lie on qualified nodes":      {placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit}`, []string{"spec", "nodeLocalStorage"}, "QualifiedNodes"},
 		"a runtime class is none's by default": {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedRuntimeClasses: []}}`, []string{"spec", "allowedRuntimeClasses"}, []any{}},
 		"stale evidence is told, and no more":  {trustLevel(), `spec: {countries: [FR]}`, []string{"spec", "staleEvidence"}, "Warn"},

@@ -11,13 +11,14 @@ spec:
   allowedSchedulers: [default-scheduler]
   allowedRuntimeClasses: [gvisor]
   schedulerUsers: [system:kube-scheduler]
+  cloudControllerUsers: [system:cloud-controller-manager]
   exemptNamespaces: [monitoring]
 status:
   observedGeneration: 1
   conditions: ` + someConditions + `
   fence: Full
   revoking: [{node: n1, trustLevels: [secnumcloud], until: "2026-11-01T00:00:10Z"}]
-  nodes: {total: 3, recognised: 1, suspect: 1}
+  nodes: {total: 3, recognised: 1, suspect: 1, evidence: {claimed: 1, listed: 0, cloudController: 0, corroborated: 0}}
   unrecognised: [{node: n2, state: Unknown, reason: NoZoneMatches, message: No zone has its signals.}]`,
 		refused: all(
 			cases{
@@ -33,8 +34,12 @@ status:
 			filled("spec.schedulerUsers"),
 			setOf("spec.schedulerUsers", 16),
 			text("spec.schedulerUsers[0]", 1, 253),
-			wrong("spec.schedulerUsers[0]", "must be a user as the API server names it, without quotes, backslashes and spaces, such as system:kube-scheduler",
+			wrong("spec.schedulerUsers[0]", userName,
 				"kube scheduler", "o'neill", `"quoted"`, `back\slash`, "a\nb"),
+			filled("spec.cloudControllerUsers"),
+			setOf("spec.cloudControllerUsers", 16),
+			text("spec.cloudControllerUsers[0]", 1, 253),
+			wrong("spec.cloudControllerUsers[0]", userName, "cloud controller", "o'neill", `"quoted"`, `back\slash`, "a\nb"),
 			setOf("spec.exemptNamespaces", 64),
 			term("spec.exemptNamespaces[0]"),
 			wrong("spec.exemptNamespaces[0]", "must be the name of a namespace, such as monitoring", "kube-*", "Monitoring", "a.b"),
@@ -56,3 +61,5 @@ status:
 		),
 	}
 }
+
+const userName = "must be a user as the API server names it, without quotes, backslashes and spaces, such as system:kube-scheduler"

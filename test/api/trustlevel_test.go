@@ -23,6 +23,7 @@ spec:
   administrationFrom: [EU]
   supportFrom: [EEA]
   notExposedTo: [US-CLOUD-Act]
+  nodeEvidence: Listed
   maxEvidenceAge: 8760h
   staleEvidence: Warn
 status:
@@ -41,9 +42,10 @@ status:
 			required("spec"),
 			longName(64, labelName),
 			cases{
-				"a name that is no DNS label": {set("metadata.name", "secnumcloud-3.2"), "", labelName},
-				"no demand":                   {set("spec", map[string]any{}), "spec", noDemand},
-				"a demand of nothing":         {set("spec", map[string]any{"countries": []any{}, "qualifications": []any{}}), "spec", noDemand},
+				"a name that is no DNS label":      {set("metadata.name", "secnumcloud-3.2"), "", labelName},
+				"no demand":                        {set("spec", map[string]any{}), "spec", noDemand},
+				"evidence of nodes, and no demand": {set("spec", map[string]any{"nodeEvidence": "Listed"}), "spec", noDemand},
+				"a demand of nothing":              {set("spec", map[string]any{"countries": []any{}, "qualifications": []any{}}), "spec", noDemand},
 				"the age of what nobody demands": {
 					without("spec.qualifications"), "spec.maxEvidenceAge",
 					"maxEvidenceAge is about qualifications, and none is demanded: demand one, or leave maxEvidenceAge out",
@@ -59,6 +61,7 @@ status:
 			setOf("spec.notExposedTo", 32),
 			term("spec.notExposedTo[0]"),
 			duration("spec.maxEvidenceAge"),
+			choice("spec.nodeEvidence", "Claimed", "Listed", "CloudController", "Corroborated"),
 			choice("spec.staleEvidence", "Warn", "Hold"),
 			moment("status.nextChange"),
 			setOf("status.requiredBy", 16),

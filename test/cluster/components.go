@@ -104,13 +104,15 @@ func (p plan) etcd() []string {
 	}
 }
 
+// WithoutNodeRestriction is a flag for Options.APIServerFlags that starts an API server that lets kubelets write any label of their nodes.
+const WithoutNodeRestriction = "--disable-admission-plugins=NodeRestriction"
+
 func (p plan) apiServer() []string {
 	flags := []string{
 		"--etcd-servers=" + loopback("https", p.ports.etcd, ""),
 		"--etcd-cafile=" + p.pki("etcd-ca.crt"), "--etcd-certfile=" + p.pki("etcd-client.crt"), "--etcd-keyfile=" + p.pki("etcd-client.key"),
 		"--client-ca-file=" + p.pki("ca.crt"),
 		"--authorization-mode=Node,RBAC",
-		"--enable-admission-plugins=NodeRestriction",
 		"--anonymous-auth=false",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + p.pki("service-account.key"), "--service-account-signing-key-file=" + p.pki("service-account.key"),
@@ -119,6 +121,9 @@ func (p plan) apiServer() []string {
 		"--endpoint-reconciler-type=none", // Endpoints may not point to loopback, and nobody in the cluster dials them
 		"--allow-privileged=true",
 		"--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000",
+	}
+	if !slices.Contains(p.apiFlags, WithoutNodeRestriction) { // an API server that hears both does not start
+		flags = append(flags, "--enable-admission-plugins=NodeRestriction")
 	}
 	flags = append(flags, p.aggregation()...)
 	flags = append(flags, p.serving(p.ports.apiServer)...)

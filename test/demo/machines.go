@@ -3,7 +3,6 @@ package demo
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -45,10 +44,13 @@ func machines() []machine {
 	return append(append(all, twins()...), others()...)
 }
 
-// twins look the same but for the CSI driver: Outscale calls its region in Paris as AWS calls its own in London.
+// twins look the same but for the machine and the CSI driver: Outscale calls its region in Paris as AWS calls its own in London.
 func twins() []machine {
 	twin := machine{providerID: "aws:///eu-west-2a/i-0f", region: "eu-west-2", zoneLabel: "eu-west-2a"}
 	paris, unsure, london := twin, twin, twin
+	paris.providerID += "1"
+	unsure.providerID += "2"
+	london.providerID += "3"
 	paris.name, paris.is, paris.driver, paris.zone = "paris-1", "Outscale Paris", outscaleDriver, "outscale-eu-west-2a"
 	unsure.name, unsure.is, unsure.reason, unsure.words = "paris-or-london", "Outscale, no CSI driver", trust.LooksLikeAnother, "nodes of aws look the same"
 	london.name, london.is, london.driver = "london-1", "AWS London", amazonDriver
@@ -143,14 +145,17 @@ func (m machine) csiNode(owner *corev1.Node) *storagev1.CSINode {
 
 // facts are what the catalogue is asked about the live machine.
 func facts(n *corev1.Node, drivers []string) trust.NodeFacts {
-	return trust.NodeFacts{Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, Labels: n.Labels, CSIDrivers: drivers}
+	return trust.NodeFacts{
+		Name: n.Name, ProviderID: n.Spec.ProviderID, SystemUUID: n.Status.NodeInfo.SystemUUID, MachineID: n.Status.NodeInfo.MachineID,
+		Labels: n.Labels, CSIDrivers: drivers,
+	}
 }
 
-// ownLabels are the keys of Terroir's labels on a node.
+// ownLabels are the keys of the labels that Terroir wrote on a node.
 func ownLabels(n *corev1.Node) []string {
 	var own []string
 	for key := range n.Labels {
-		if strings.Contains(key, "terroir") {
+		if trust.WrittenLabel(key) {
 			own = append(own, key)
 		}
 	}

@@ -33,7 +33,7 @@ spec: {country: FR, provider: cloud, offer: kubernetes, recognition: {labels: {t
 	w.unrecognised(t, "abroad", "Unknown", "NoZoneMatches", "it looks like a node of cloud, and no zone has its signals")
 
 	w.mustPatch(t, &v1alpha1.Zone{}, "paris", `{"spec":{"recognition":{"labels":{"topology.kubernetes.io/zone":"elsewhere"}}}}`)
-	w.unrecognised(t, "paris", "Unknown", "SignalChanged", "topology.kubernetes.io/zone")
+	w.unrecognised(t, "paris", "Unknown", "NoZoneMatches", "topology.kubernetes.io/zone")
 	w.mustPatch(t, &v1alpha1.Zone{}, "paris", `{"spec":{"recognition":{"labels":{"topology.kubernetes.io/zone":"eu-west-2a"}}}}`)
 	eventually(t, "a node that is recognised again is no longer listed, and all are counted", func() error {
 		s, err := w.config(t)
@@ -44,7 +44,7 @@ spec: {country: FR, provider: cloud, offer: kubernetes, recognition: {labels: {t
 		if listed || s.Nodes == nil || s.Nodes.Recognised != 7 || int(s.Nodes.Total) != 7+len(s.Unrecognised) {
 			return fmt.Errorf("it says %+v of %+v", s.Unrecognised, s.Nodes)
 		}
-		if s.Fence != v1alpha1.FenceFull || len(s.Conditions) != 1 {
+		if s.Fence != v1alpha1.FenceFull || len(s.Conditions) != 2 {
 			t.Errorf("what the fence loop says is gone: %+v", s)
 		}
 		return nil

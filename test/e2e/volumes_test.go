@@ -10,6 +10,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -79,14 +80,16 @@ func raw(o client.Object, how types.PatchType, json string, sub ...string) func(
 	}
 }
 
-// change reads an object, changes it, and replaces it.
+// change reads an object, changes it, and replaces it; again if somebody else was faster.
 func change[O client.Object](o O, with func(O)) func(context.Context, client.Client) error {
 	return func(ctx context.Context, c client.Client) error {
-		if err := c.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
-			return err
-		}
-		with(o)
-		return c.Update(ctx, o)
+		return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			if err := c.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+				return err
+			}
+			with(o)
+			return c.Update(ctx, o)
+		})
 	}
 }
 

@@ -23,17 +23,39 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 )
 
-// Request is a request as admission sees it. Object and Old are typed; Params is a floor, a config or a policy, or nil.
+// Request is a request as admission sees it. Object and Old are typed or know their kind; Params is a floor, a config or a policy, or nil.
 type Request struct {
-	Kind      schema.GroupVersionKind
-	Resource  schema.GroupVersionResource
-	Operation admission.Operation
-	User      string
-	Object    runtime.Object
-	Old       runtime.Object
-	Params    runtime.Object
+	Kind     schema.GroupVersionKind
+	Resource schema.GroupVersionResource
+	// SubResource is empty for the object itself.
+	SubResource string
+	Operation   admission.Operation
+	// Collection makes a deletion one of everything that matches: such a request names no object.
+	Collection bool
+	User       string
+	Groups     []string
+	// May says what RBAC grants the user. Nil: nothing.
+	May    func(verb, group, resource, name string) bool
+	Object runtime.Object
+	Old    runtime.Object
+	Params runtime.Object
 	// Namespace is the request's namespace. Nil: expressions find none.
 	Namespace *corev1.Namespace
+}
+
+// Change is a request that makes one object, which knows its kind, out of another; nil is none, before its creation or after its deletion.
+func Change(resource string, old, object runtime.Object) Request {
+	r := Request{Operation: admission.Update, Old: old, Object: object}
+	known := object
+	switch {
+	case old == nil:
+		r.Operation = admission.Create
+	case object == nil:
+		r.Operation, known = admission.Delete, old
+	}
+	r.Kind = known.GetObjectKind().GroupVersionKind()
+	r.Resource = r.Kind.GroupVersion().WithResource(resource)
+	return r
 }
 
 type compiled struct {
@@ -134,10 +156,16 @@ func compileValidating(p *admissionregistrationv1.ValidatingAdmissionPolicy) (co
 
 func (r Request) attributes() (*admission.VersionedAttributes, error) {
 	name, namespace := "", ""
-	if m, ok := r.Object.(metav1.Object); ok {
-		name, namespace = m.GetName(), m.GetNamespace()
+	for _, o := range []runtime.Object{r.Old, r.Object} {
+		if m, ok := o.(metav1.Object); ok {
+			name, namespace = m.GetName(), m.GetNamespace()
+		}
 	}
-	attributes := admission.NewAttributesRecord(r.Object, r.Old, r.Kind, namespace, name, r.Resource, "", r.Operation, nil, false, &user.DefaultInfo{Name: r.User})
+	if r.Collection {
+		name = ""
+	}
+	by := &user.DefaultInfo{Name: r.User, Groups: r.Groups}
+	attributes := admission.NewAttributesRecord(r.Object, r.Old, r.Kind, namespace, name, r.Resource, r.SubResource, r.Operation, nil, false, by)
 	versioned, err := admission.NewVersionedAttributes(attributes, r.Kind, interfaces())
 	if err != nil {
 		return nil, fmt.Errorf("converting the request's objects: %w", err)
@@ -161,14 +189,14 @@ func (f *Fence) Mutate(policy string, r Request) (runtime.Object, error) {
 	}
 	ctx := c.compiler.CreateContext(context.Background()) // where variables keep their values
 	if c.matcher != nil {
-		if result := c.matcher.Match(ctx, attributes, r.Params, nil); result.Error != nil || !result.Matches {
+		if result := c.matcher.Match(ctx, attributes, r.Params, &permissions{may: r.May}); result.Error != nil || !result.Matches {
 			return r.Object, result.Error
 		}
 	}
 	for _, p := range c.patchers {
 		patched, err := p.Patch(ctx, patch.Request{
 			MatchedResource: r.Resource, VersionedAttributes: attributes, ObjectInterfaces: interfaces(),
-			OptionalVariables: cel.OptionalVariableBindings{VersionedParams: r.Params}, Namespace: r.Namespace,
+			OptionalVariables: cel.OptionalVariableBindings{VersionedParams: r.Params, Authorizer: &permissions{may: r.May}}, Namespace: r.Namespace,
 		}, celconfig.RuntimeCELCostBudget)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", policy, err)
@@ -188,7 +216,7 @@ func (f *Fence) Validate(policy string, r Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := c.checks.Validate(context.Background(), r.Resource, attributes, r.Params, r.Namespace, celconfig.RuntimeCELCostBudget, nil)
+	result := c.checks.Validate(context.Background(), r.Resource, attributes, r.Params, r.Namespace, celconfig.RuntimeCELCostBudget, &permissions{may: r.May})
 	var denials []string
 	for _, d := range result.Decisions {
 		if d.Evaluation == validating.EvalError {
