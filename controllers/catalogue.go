@@ -25,6 +25,7 @@ import (
 type Catalogue struct {
 	writer
 	reader client.Reader
+	pods   podLister
 	store  *snapshot.Store
 	now    Clock
 }
@@ -32,13 +33,13 @@ type Catalogue struct {
 func (c *Catalogue) loop(news *announcements) loop {
 	return loop{
 		name: "catalogue", announcements: news, after: shortly, pass: c.pass,
-		watches: []watch{
+		watches: append(storageWatches(), []watch{
 			{object: &corev1.Node{}, after: shortly, news: nodeChanged},
 			{object: &storagev1.CSINode{}, after: shortly, news: specChangedOrDrivers},
 			// A trust level may be in use by the annotation of a namespace alone, or by pods alone.
 			{object: &v1alpha1.PlacementFloor{}, after: shortly, news: specChanged},
-			{object: &corev1.Pod{}, after: atLeisure, news: podMoved, about: owesByItself},
-		},
+			{object: &corev1.Pod{}, after: atLeisure, news: podMoved, about: func(o client.Object) bool { return owesByItself(o) || len(o.(*seenPod).claims) > 0 }},
+		}...),
 	}
 }
 
@@ -49,6 +50,7 @@ type usage struct {
 	requiredBy map[string][]string // TrustLevel → policies and namespaces
 	pods       map[string]int32    // TrustLevel → bound pods that owe it
 	astray     map[string]int32    // those of them on nodes that do not satisfy it
+	stray      map[string][]string // TrustLevel → claims of those pods whose data is reached where it is not satisfied
 	// next is when a suspect node ceases to be one.
 	next time.Time
 }
@@ -57,8 +59,9 @@ type usage struct {
 type usageWorld struct {
 	nodes   []corev1.Node
 	drivers map[string][]string
-	pods    []corev1.Pod
+	pods    []*seenPod
 	floors  []v1alpha1.PlacementFloor
+	storage storageWorld
 }
 
 func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
@@ -86,19 +89,26 @@ func (c *Catalogue) pass(ctx context.Context) (reconcile.Result, error) {
 func (c *Catalogue) gatherUsage(ctx context.Context) (usageWorld, error) {
 	var nodes corev1.NodeList
 	var drivers storagev1.CSINodeList
-	var pods corev1.PodList
 	var floors v1alpha1.PlacementFloorList
-	if err := listAll(ctx, c.reader, &nodes, &drivers, &pods, &floors); err != nil {
+	if err := listAll(ctx, c.reader, &nodes, &drivers, &floors); err != nil {
 		return usageWorld{}, err
 	}
-	return usageWorld{nodes: nodes.Items, drivers: driversByNode(drivers.Items), pods: pods.Items, floors: floors.Items}, nil
+	pods, err := c.pods()
+	if err != nil {
+		return usageWorld{}, err
+	}
+	volumes, err := gatherStorage(ctx, c.reader)
+	if err != nil {
+		return usageWorld{}, err
+	}
+	return usageWorld{nodes: nodes.Items, drivers: driversByNode(drivers.Items), pods: pods, floors: floors.Items, storage: volumes}, nil
 }
 
 // decideUsage finds who uses what of the catalogue.
 func decideUsage(policies *policy.Set, view *trust.View, world usageWorld) usage {
 	u := usage{
 		zoneNodes: map[string]int32{}, openNodes: map[string]int32{}, requiredBy: map[string][]string{},
-		pods: map[string]int32{}, astray: map[string]int32{},
+		pods: map[string]int32{}, astray: map[string]int32{}, stray: map[string][]string{},
 	}
 	for i := range world.nodes {
 		u.countNode(world.nodes[i].Labels)
@@ -112,9 +122,10 @@ func decideUsage(policies *policy.Set, view *trust.View, world usageWorld) usage
 		u.countFloor(&world.floors[i])
 	}
 	worth := assessAll(view, world.nodes, world.drivers)
-	for i := range world.pods {
-		u.countPod(&world.pods[i], worth)
+	for _, p := range world.pods {
+		u.countPod(p, worth)
 	}
+	u.countClaims(view, world, worth)
 	for _, a := range worth {
 		if a.Zone != "" {
 			u.zoneNodes[a.Zone]++
@@ -137,17 +148,17 @@ func (u usage) countFloor(f *v1alpha1.PlacementFloor) {
 }
 
 // countPod counts a pod for the levels it owes. On a node that is gone, or that nobody knows, it is astray: such a node has no worth.
-func (u usage) countPod(p *corev1.Pod, worth map[string]trust.Assessment) {
-	if finished(p) {
+func (u usage) countPod(p *seenPod, worth map[string]trust.Assessment) {
+	if p.finished {
 		return
 	}
-	for _, level := range levelsHeldBy(p) {
+	for _, level := range p.levels {
 		u.requiredBy[level] = append(u.requiredBy[level], policy.Source{Kind: "Pods", Name: p.Namespace}.String())
-		if p.Spec.NodeName == "" {
+		if !p.stands() {
 			continue
 		}
 		u.pods[level]++
-		if worthTo(worth[p.Spec.NodeName], level) < trust.Held {
+		if worthTo(worth[p.on()], level) < trust.Held {
 			u.astray[level]++
 		}
 	}

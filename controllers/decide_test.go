@@ -190,13 +190,13 @@ func TestBoundPolicies(t *testing.T) {
 func TestTallyListsTheFirstViolations(t *testing.T) {
 	var all tally
 	for i := range 26 {
-		all.add(v1alpha1.Violation{Namespace: "n", Pod: string(rune('z' - i))})
+		all.count(standing(t, "n", string(rune('z'-i)), "", nil), []problem{{reason: v1alpha1.NodeNotQualified}})
 	}
 	if all.violations != 26 || len(all.first) != listedViolations || all.first[0].Pod != "a" || all.first[9].Pod != "j" {
 		t.Errorf("%d violations, listed %v", all.violations, all.first)
 	}
 	source := policy.Source{Kind: "PlacementPolicy", Namespace: "n", Name: "p"}
-	teller := &policyTeller{census: census{source: tally{pods: 30, violations: 26, first: all.first}}, set: policy.Compile(policy.Objects{})}
+	teller := &policyTeller{census: census{source: all}, set: policy.Compile(policy.Objects{})}
 	status := teller.status(source, &v1alpha1.PlacementPolicy{}, &v1alpha1.PlacementDemand{}, v1alpha1.PolicyStatus{})
 	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionCompliant); c == nil || c.Status != metav1.ConditionFalse {
 		t.Errorf("conditions %+v", status.Conditions)
@@ -205,18 +205,18 @@ func TestTallyListsTheFirstViolations(t *testing.T) {
 
 func TestDecideNamespaces(t *testing.T) {
 	set := policy.Compile(policy.Objects{Levels: []string{"here"}})
-	pod := func(phase corev1.PodPhase, annotations map[string]string) *corev1.Pod {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}, Status: corev1.PodStatus{Phase: phase}}
+	pod := func(phase corev1.PodPhase, annotations map[string]string) *seenPod {
+		return seen(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}, Status: corev1.PodStatus{Phase: phase}})
 	}
 	asks := map[string]string{v1alpha1.InheritedTrustLevelAnnotation: "here"}
 	for what, c := range map[string]struct {
 		namespace corev1.Namespace
-		pods      []*corev1.Pod
+		pods      []*seenPod
 		governed  bool
 	}{
 		"a free namespace":                {namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}},
-		"one with an annotated pod":       {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*corev1.Pod{pod(corev1.PodRunning, asks)}, true},
-		"one whose annotated pod is done": {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*corev1.Pod{pod(corev1.PodSucceeded, asks)}, false},
+		"one with an annotated pod":       {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*seenPod{pod(corev1.PodRunning, asks)}, true},
+		"one whose annotated pod is done": {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*seenPod{pod(corev1.PodSucceeded, asks)}, false},
 		"one that asks by itself": {
 			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}}, governed: true,
 		},
@@ -225,12 +225,12 @@ func TestDecideNamespaces(t *testing.T) {
 		},
 		"an exempt one": {
 			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}},
-			[]*corev1.Pod{pod(corev1.PodRunning, asks)},
+			[]*seenPod{pod(corev1.PodRunning, asks)},
 			false,
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			all := decideNamespaces(set, demandWorld{namespaces: []corev1.Namespace{c.namespace}, pods: map[string][]*corev1.Pod{c.namespace.Name: c.pods}})
+			all := decideNamespaces(set, demandWorld{namespaces: []corev1.Namespace{c.namespace}, pods: map[string][]*seenPod{c.namespace.Name: c.pods}})
 			if len(all) != 1 || all[0].governed != c.governed || (all[0].floor != nil) != c.governed {
 				t.Errorf("decided %+v", all)
 			}

@@ -7,9 +7,11 @@
 //   - [Compiler], on every replica: catalogue, policies and settings → the snapshot that admission and the other loops read.
 //   - [Catalogue]: snapshot → statuses of the five kinds of the catalogue, and the finalizer of trust levels in use.
 //   - [Standing]: snapshot and nodes → labels of nodes, and the list of nodes that are losing levels.
-//   - [Obligation]: snapshot, namespaces and pods → floors, labels of namespaces, statuses of policies.
+//   - [Obligation]: snapshot, namespaces, pods, nodes and volumes → floors, labels of namespaces, statuses of policies, which say what an
+//     audit of everything that is there found.
+//   - [Marks]: namespaces, claims, volumes and classes → the marks by which guards know volumes and classes.
 //   - [Fence]: policies and settings → admission policies, webhook configurations, TerroirConfig.
 //
 // Events are coalesced: whatever happens within a moment leads to one [Pass]. Nothing is polled; a pass that knows when time
-// alone changes its answer comes back then.
+// alone changes its answer comes back then. Only the audit also sweeps every ten minutes, as a safety net.
 package controllers

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/terroir-dev/terroir/internal/policy"
@@ -16,7 +17,7 @@ import (
 
 // Lookups gives admission what the caches have. A cache that does not answer has nothing, and with nothing admission refuses.
 type Lookups struct {
-	Cache client.Reader
+	Cache cache.Cache
 	Store *snapshot.Store
 	Now   Clock
 }
@@ -61,37 +62,44 @@ func (l Lookups) NodeFacts() []trust.NodeFacts {
 
 // Owing looks at all pods once, and then counts the unfinished ones on a node that owe a trust level.
 func (l Lookups) Owing() func(node, level string) int {
-	var pods corev1.PodList
-	if err := listAll(context.Background(), l.Cache, &pods); err != nil {
+	pods, err := l.pods()
+	if err != nil {
 		return func(string, string) int { return 0 }
 	}
 	type place struct{ node, level string }
 	counted := map[place]int{}
-	for i := range pods.Items {
-		p := &pods.Items[i]
-		if p.Spec.NodeName == "" || finished(p) {
+	for _, p := range pods {
+		if !p.stands() {
 			continue
 		}
-		for _, level := range levelsHeldBy(p) {
-			counted[place{p.Spec.NodeName, level}]++
+		for _, level := range p.levels {
+			counted[place{p.on(), level}]++
 		}
 	}
 	return func(node, level string) int { return counted[place{node, level}] }
 }
 
-// Violating counts the unfinished pods that run where the policies of a set do not want them, and their namespaces.
+// Violating counts the unfinished pods that run on nodes where the policies of a set do not want them, and their namespaces.
 func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 	current, ok := l.Store.Load()
 	if !ok {
 		return 0, 0
 	}
-	world, err := gatherDemands(context.Background(), l.Cache)
+	world, err := gatherDemands(context.Background(), l.Cache, l.pods)
 	if err != nil {
 		return 0, 0
 	}
-	for _, t := range takeCensus(set, current.Catalogue.At(l.Now()), world, nil) {
-		pods += int(t.violations)
-		namespaces += int(t.violatedNamespaces)
+	for _, t := range takeCensus(set, current.Settings, current.Catalogue.At(l.Now()), world, nil, nil) {
+		pods += int(t.misplaced)
+		namespaces += int(t.misplacedNamespaces)
 	}
 	return pods, namespaces
+}
+
+func (l Lookups) pods() ([]*seenPod, error) {
+	list, err := podsIn(context.Background(), l.Cache)
+	if err != nil {
+		return nil, err
+	}
+	return list()
 }

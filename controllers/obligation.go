@@ -21,27 +21,35 @@ import (
 	"github.com/terroir-dev/terroir/internal/snapshot"
 )
 
+// sweepEvery is how often everything is judged anew though nothing happened. Every fact is followed, so nothing should ever come of it.
+const sweepEvery = 10 * time.Minute
+
 // Obligation writes what namespaces owe, where the fence reads it, and tells policies whether they are honoured.
 type Obligation struct {
 	writer
 	reader client.Reader
+	pods   podLister
 	store  *snapshot.Store
 	now    Clock
 	// bound says since when the API server may be taken to mark the namespaces of a policy.
 	bound *boundPolicies
+	// spreads remembers which spreads are lost, and news tells of policies that cease, or begin again, to be honoured.
+	spreads *lostSpreads
+	news    recorder
 }
 
 func (o *Obligation) loop(news *announcements) loop {
 	return loop{
 		name: "obligation", announcements: news, after: atOnce, pass: o.pass,
-		watches: []watch{
+		watches: append(storageWatches(), []watch{
 			{object: &corev1.Namespace{}, after: atOnce, news: metadataChanged},
 			{object: &v1alpha1.PlacementFloor{}, after: atOnce, news: specChanged},
 			// A pod that owes by its own word makes its namespace governed; all others are only counted.
-			{object: &corev1.Pod{}, after: atOnce, news: podConcerns, about: func(o client.Object) bool { return annotated(o.(*corev1.Pod)) }},
+			{object: &corev1.Pod{}, after: atOnce, news: podConcerns, about: func(o client.Object) bool { return annotated(o.(*seenPod)) }},
 			{object: &corev1.Pod{}, after: atLeisure, news: podConcerns},
 			{object: &corev1.Node{}, after: atLeisure, news: nodeChanged},
-		},
+			{object: &storagev1.CSINode{}, after: atLeisure, news: specChangedOrDrivers},
+		}...),
 	}
 }
 
@@ -50,19 +58,16 @@ func metadataChanged(before, after client.Object) bool {
 		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
 }
 
-func podConcerns(before, after client.Object) bool {
-	return podMoved(before, after) || !maps.Equal(before.GetAnnotations(), after.GetAnnotations())
-}
-
 // demandWorld is what the loop looks at.
 type demandWorld struct {
 	namespaces      []corev1.Namespace
 	floors          map[string]*v1alpha1.PlacementFloor
-	pods            map[string][]*corev1.Pod // by namespace
+	pods            map[string][]*seenPod // by namespace
 	nodes           []corev1.Node
 	drivers         map[string][]string
 	clusterPolicies []v1alpha1.ClusterPlacementPolicy
 	policies        []v1alpha1.PlacementPolicy
+	storage         storageWorld
 }
 
 // due is what a namespace should look like.
@@ -78,18 +83,24 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if !ok {
 		return reconcile.Result{}, nil // the compiler announces the first snapshot
 	}
-	world, err := gatherDemands(ctx, o.reader)
+	world, err := gatherDemands(ctx, o.reader, o.pods)
 	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
 		return reconcile.Result{}, err
 	}
 	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors)
 	now := o.now()
 	view := current.Catalogue.At(now)
-	t := &policyTeller{census: takeCensus(current.Policies, view, world, settled.failed), set: current.Policies, known: current.Knows, bound: o.bound, now: now}
+	t := &policyTeller{
+		census: takeCensus(current.Policies, current.Settings, view, world, settled.failed, o.spreads.at(now)),
+		set:    current.Policies, known: current.Knows, bound: o.bound, now: now,
+	}
 	if err := errors.Join(settled.err, o.tell(ctx, t, world)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), settled.again(now), t.again()), nil
+	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), o.spreads.again(), now.Add(sweepEvery)), nil
 }
 
 // settlement is how far writing what namespaces owe has come.
@@ -122,22 +133,25 @@ func (o *Obligation) settleAll(ctx context.Context, all []due, floors map[string
 	return s
 }
 
-func gatherDemands(ctx context.Context, reader client.Reader) (demandWorld, error) {
+func gatherDemands(ctx context.Context, reader client.Reader, lister podLister) (demandWorld, error) {
 	var (
 		namespaces corev1.NamespaceList
 		floors     v1alpha1.PlacementFloorList
-		pods       corev1.PodList
 		nodes      corev1.NodeList
 		drivers    storagev1.CSINodeList
 		cluster    v1alpha1.ClusterPlacementPolicyList
 		namespaced v1alpha1.PlacementPolicyList
 	)
-	if err := listAll(ctx, reader, &namespaces, &floors, &pods, &nodes, &drivers, &cluster, &namespaced); err != nil {
+	if err := listAll(ctx, reader, &namespaces, &floors, &nodes, &drivers, &cluster, &namespaced); err != nil {
+		return demandWorld{}, err
+	}
+	pods, err := lister()
+	if err != nil {
 		return demandWorld{}, err
 	}
 	w := demandWorld{
 		namespaces: namespaces.Items, nodes: nodes.Items, drivers: driversByNode(drivers.Items),
-		floors: map[string]*v1alpha1.PlacementFloor{}, pods: map[string][]*corev1.Pod{},
+		floors: map[string]*v1alpha1.PlacementFloor{}, pods: map[string][]*seenPod{},
 		clusterPolicies: cluster.Items, policies: namespaced.Items,
 	}
 	for i := range floors.Items {
@@ -145,8 +159,7 @@ func gatherDemands(ctx context.Context, reader client.Reader) (demandWorld, erro
 			w.floors[f.Namespace] = f
 		}
 	}
-	for i := range pods.Items {
-		p := &pods.Items[i]
+	for _, p := range pods {
 		w.pods[p.Namespace] = append(w.pods[p.Namespace], p)
 	}
 	return w, nil
@@ -177,12 +190,6 @@ func decideNamespaces(set *policy.Set, world demandWorld) []due {
 
 func warned(set *policy.Set, n *corev1.Namespace) bool {
 	return slices.ContainsFunc(set.Concerning(namespaceOf(n)), func(p policy.Policy) bool { return p.Enforcement == v1alpha1.EnforcementWarn })
-}
-
-// annotated pods owe something by their own, or their workload's, word.
-func annotated(p *corev1.Pod) bool {
-	demand, problems := policy.ParseAnnotations(policy.Source{}, p.Annotations)
-	return !finished(p) && (demand.Demands() || len(problems) > 0)
 }
 
 // settle makes a namespace what it should be, and says whether a mark that should have gone came back.

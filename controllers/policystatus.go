@@ -1,11 +1,9 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +40,11 @@ func (o *Obligation) tell(ctx context.Context, t *policyTeller, world demandWorl
 		}
 		wanted := p.DeepCopy()
 		wanted.Status = t.status(policy.Source{Kind: "ClusterPlacementPolicy", Name: p.Name}, p, &p.Spec.PlacementDemand, p.Status)
-		failed = errors.Join(failed, o.status(ctx, p, wanted))
+		if err := o.status(ctx, p, wanted); err != nil {
+			failed = errors.Join(failed, err)
+			continue // the next pass writes it, and tells
+		}
+		tellCompliance(o.news, p, wanted.Status)
 	}
 	for i := range world.policies {
 		p := &world.policies[i]
@@ -61,19 +63,13 @@ func (t *policyTeller) status(source policy.Source, p client.Object, demand *v1a
 	counted := t.census[source]
 	status := *was.DeepCopy()
 	status.Requires = strings.Join(wordsOf(demand.TrustLevels), ", ")
-	status.Namespaces, status.Pods, status.Violations = counted.namespaces, counted.pods, counted.violations
-	status.Violating = counted.first
+	status.Namespaces, status.Pods, status.Volumes, status.Violations = counted.namespaces, counted.pods, counted.volumes, counted.violations
+	status.Reasons, status.Violating = counted.counts(), counted.first
 	inForce := source.Kind != "ClusterPlacementPolicy" || wasEnforced(was, p.GetGeneration()) || t.inForce(p)
 	ready, reason, message := readiness(demand.Enforcement, counted, t.set.ProblemsOf(source), inForce)
 	condition(&status.ConditionedStatus, p.GetGeneration(), v1alpha1.ConditionReady, truth(ready), reason, message)
-	if counted.violations == 0 {
-		condition(&status.ConditionedStatus, p.GetGeneration(), v1alpha1.ConditionCompliant, truth(true), "AllCompliant",
-			fmt.Sprintf("all %d pods run where the policy wants them", counted.pods))
-	} else {
-		condition(&status.ConditionedStatus, p.GetGeneration(), v1alpha1.ConditionCompliant, truth(false), "PodsOnUnqualifiedNodes",
-			fmt.Sprintf("%d of %d pods run where the policy does not want them; such as %s/%s on %s: %s",
-				counted.violations, counted.pods, counted.first[0].Namespace, counted.first[0].Pod, counted.first[0].Node, counted.first[0].Message))
-	}
+	compliant, reason, message := counted.compliance()
+	condition(&status.ConditionedStatus, p.GetGeneration(), v1alpha1.ConditionCompliant, truth(compliant), reason, message)
 	return status
 }
 
@@ -123,28 +119,5 @@ func follows(reason policy.Reason, enforcement v1alpha1.Enforcement) string {
 		return "; pods in the namespaces concerned are refused until it does"
 	default:
 		return ""
-	}
-}
-
-// census is what each policy finds.
-type census map[policy.Source]tally
-
-// tally is what one policy finds.
-type tally struct {
-	namespaces, pods, violations, violatedNamespaces int32
-	// unwritten is of how many of the namespaces it could not be written what they owe.
-	unwritten int32
-	first     []v1alpha1.Violation // in order of namespace and name
-}
-
-const listedViolations = 10
-
-func (t *tally) add(v v1alpha1.Violation) {
-	t.violations++
-	at, _ := slices.BinarySearchFunc(t.first, v, func(a, b v1alpha1.Violation) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod))
-	})
-	if t.first = slices.Insert(t.first, at, v); len(t.first) > listedViolations {
-		t.first = t.first[:listedViolations]
 	}
 }

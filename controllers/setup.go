@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
-	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 )
 
@@ -60,13 +59,18 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	news := &announcements{}
 	w, reader := writer{mgr.GetClient()}, mgr.GetCache()
+	pods, err := podsIn(ctx, mgr.GetCache())
+	if err != nil {
+		return err
+	}
 	bound := &boundPolicies{}
 	restriction := &restriction{metrics: o.Metrics}
 	loops := []loop{
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
-		(&Catalogue{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
-		(&Standing{writer: w, reader: reader, store: o.Store, now: o.Now}).loop(news),
-		(&Obligation{writer: w, reader: reader, store: o.Store, now: o.Now, bound: bound}).loop(news),
+		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
+		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
+		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: o.Recorder}).loop(news),
+		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
 		newFence(w, mgr.GetAPIReader(), mgr.GetCache(), o, bound, restriction).loop(),
 	}
 	if err := mgr.Add(restriction); err != nil {
@@ -97,9 +101,12 @@ func CacheOptions() cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:       {Transform: slimPod, UnsafeDisableDeepCopy: &shared},
-			&corev1.Node{}:      {Transform: slimNode, UnsafeDisableDeepCopy: &shared},
-			&corev1.Namespace{}: {UnsafeDisableDeepCopy: &shared},
+			&corev1.Pod{}:                   {Transform: newLooks().slim},
+			&corev1.Node{}:                  {Transform: slimNode, UnsafeDisableDeepCopy: &shared},
+			&corev1.Namespace{}:             {UnsafeDisableDeepCopy: &shared},
+			&corev1.PersistentVolumeClaim{}: {Transform: slimClaim, UnsafeDisableDeepCopy: &shared},
+			&corev1.PersistentVolume{}:      {Transform: slimVolume, UnsafeDisableDeepCopy: &shared},
+			&storagev1.VolumeAttachment{}:   {Transform: slimAttachment, UnsafeDisableDeepCopy: &shared},
 			// Most requests are for kubelets' serving certificates, with which nobody acts as a node.
 			&certificatesv1.CertificateSigningRequest{}: {
 				Transform: slimRequest, UnsafeDisableDeepCopy: &shared,
@@ -109,25 +116,6 @@ func CacheOptions() cache.Options {
 			&corev1.Secret{}:  {Namespaces: home, Transform: emptySecret},
 		},
 	}
-}
-
-// slimPod keeps of a pod what says what it owes, where it runs, and whether it is finished.
-func slimPod(o any) (any, error) {
-	p, ok := o.(*corev1.Pod)
-	if !ok {
-		return o, nil // a tombstone
-	}
-	slim := &corev1.Pod{}
-	slim.Name, slim.Namespace, slim.UID, slim.ResourceVersion = p.Name, p.Namespace, p.UID, p.ResourceVersion
-	slim.Annotations = map[string]string{}
-	for key, value := range p.Annotations {
-		if policy.IsOwn(key) {
-			slim.Annotations[key] = value
-		}
-	}
-	slim.Spec.NodeName, slim.Spec.NodeSelector = p.Spec.NodeName, p.Spec.NodeSelector
-	slim.Status.Phase = p.Status.Phase
-	return slim, nil
 }
 
 // emptySecret keeps of a Secret that it is there.
@@ -151,6 +139,50 @@ func slimNode(o any) (any, error) {
 	slim.Name, slim.UID, slim.ResourceVersion, slim.CreationTimestamp, slim.Labels = n.Name, n.UID, n.ResourceVersion, n.CreationTimestamp, n.Labels
 	slim.Spec.ProviderID = n.Spec.ProviderID
 	slim.Status.NodeInfo.SystemUUID, slim.Status.NodeInfo.MachineID = n.Status.NodeInfo.SystemUUID, n.Status.NodeInfo.MachineID
+	return slim, nil
+}
+
+// slimClaim keeps of a claim which volume it has, by which class, and what it was made from.
+func slimClaim(o any) (any, error) {
+	c, ok := o.(*corev1.PersistentVolumeClaim)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	slim := &corev1.PersistentVolumeClaim{}
+	slim.Namespace, slim.Name, slim.UID, slim.ResourceVersion = c.Namespace, c.Name, c.UID, c.ResourceVersion
+	class := classOf(c)
+	slim.Spec.StorageClassName, slim.Spec.VolumeName, slim.Spec.DataSourceRef = &class, c.Spec.VolumeName, c.Spec.DataSourceRef
+	slim.Status.Phase = c.Status.Phase
+	return slim, nil
+}
+
+// slimVolume keeps of a volume whose it is and what says where it lies.
+func slimVolume(o any) (any, error) {
+	v, ok := o.(*corev1.PersistentVolume)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	slim := &corev1.PersistentVolume{}
+	slim.Name, slim.UID, slim.ResourceVersion, slim.Labels = v.Name, v.UID, v.ResourceVersion, v.Labels
+	slim.Spec.NodeAffinity, slim.Spec.Local, slim.Spec.HostPath = v.Spec.NodeAffinity, v.Spec.Local, v.Spec.HostPath
+	if of := v.Spec.ClaimRef; of != nil {
+		slim.Spec.ClaimRef = &corev1.ObjectReference{Namespace: of.Namespace, Name: of.Name, UID: of.UID}
+	}
+	if csi := v.Spec.CSI; csi != nil {
+		slim.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}
+	}
+	return slim, nil
+}
+
+// slimAttachment keeps of an attachment which volume is where.
+func slimAttachment(o any) (any, error) {
+	a, ok := o.(*storagev1.VolumeAttachment)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	slim := &storagev1.VolumeAttachment{}
+	slim.Name, slim.UID, slim.ResourceVersion = a.Name, a.UID, a.ResourceVersion
+	slim.Spec.NodeName, slim.Spec.Source.PersistentVolumeName = a.Spec.NodeName, a.Spec.Source.PersistentVolumeName
 	return slim, nil
 }
 

@@ -35,6 +35,7 @@ const inParallel = 16
 type Standing struct {
 	writer
 	reader client.Reader
+	pods   podLister
 	store  *snapshot.Store
 	now    Clock
 }
@@ -63,17 +64,6 @@ func nodeChanged(before, after client.Object) bool {
 
 func specChangedOrDrivers(before, after client.Object) bool {
 	return !slices.Equal(driversOf(before.(*storagev1.CSINode)), driversOf(after.(*storagev1.CSINode)))
-}
-
-// podMoved notices that a pod came to a node or left it.
-func podMoved(before, after client.Object) bool {
-	was, is := before.(*corev1.Pod), after.(*corev1.Pod)
-	return was.Spec.NodeName != is.Spec.NodeName || finished(was) != finished(is)
-}
-
-// finished pods hold no ground.
-func finished(p *corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 // nodeWorld is what the loop looks at.
@@ -116,9 +106,12 @@ func (s *Standing) pass(ctx context.Context) (reconcile.Result, error) {
 func (s *Standing) gather(ctx context.Context) (nodeWorld, error) {
 	var nodes corev1.NodeList
 	var drivers storagev1.CSINodeList
-	var pods corev1.PodList
 	var requests certificatesv1.CertificateSigningRequestList
-	if err := listAll(ctx, s.reader, &nodes, &drivers, &pods, &requests); err != nil {
+	if err := listAll(ctx, s.reader, &nodes, &drivers, &requests); err != nil {
+		return nodeWorld{}, err
+	}
+	pods, err := s.pods()
+	if err != nil {
 		return nodeWorld{}, err
 	}
 	var config v1alpha1.TerroirConfig
@@ -127,7 +120,7 @@ func (s *Standing) gather(ctx context.Context) (nodeWorld, error) {
 		return nodeWorld{}, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, missing)
 	}
 	return nodeWorld{
-		nodes: nodes.Items, drivers: driversByNode(drivers.Items), requests: requestsByNode(requests.Items), owing: owing(pods.Items),
+		nodes: nodes.Items, drivers: driversByNode(drivers.Items), requests: requestsByNode(requests.Items), owing: owing(pods),
 		told: toldBy(&config.Status), untold: missing != nil,
 	}, nil
 }
@@ -149,18 +142,17 @@ func driversOf(n *storagev1.CSINode) []string {
 }
 
 // owing finds on which nodes pods run that owe which levels, by the nodeSelector that a kubelet asks again when it restarts.
-func owing(pods []corev1.Pod) map[string]map[string]bool {
+func owing(pods []*seenPod) map[string]map[string]bool {
 	found := map[string]map[string]bool{}
-	for i := range pods {
-		p := &pods[i]
-		if p.Spec.NodeName == "" || finished(p) {
+	for _, p := range pods {
+		if !p.stands() {
 			continue
 		}
-		for _, level := range levelsHeldBy(p) {
-			if found[p.Spec.NodeName] == nil {
-				found[p.Spec.NodeName] = map[string]bool{}
+		for _, level := range p.levels {
+			if found[p.on()] == nil {
+				found[p.on()] = map[string]bool{}
 			}
-			found[p.Spec.NodeName][level] = true
+			found[p.on()][level] = true
 		}
 	}
 	return found

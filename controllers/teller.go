@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +113,8 @@ func (t teller) level(l *v1alpha1.TrustLevel) *v1alpha1.TrustLevel {
 	s := &wanted.Status
 	users := t.used.users(l.Name)
 	s.Nodes, s.Pods, s.Astray = t.used.openNodes[l.Name], t.used.pods[l.Name], t.used.astray[l.Name]
+	stray := t.used.stray[l.Name]
+	s.AstrayVolumes, s.Straying = int32(len(stray)), slices.Clone(stray[:min(len(stray), listedViolations)])
 	s.RequiredBy = users[:min(len(users), 16)]
 	s.Zones, s.Sites, s.NextChange = 0, 0, nil
 	nearest := "there are no zones"

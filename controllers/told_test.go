@@ -142,7 +142,7 @@ func TestPodsThatOweALevelAreCounted(t *testing.T) {
 		"one that owes nothing":                     {other, 0, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
-			got := decideUsage(policy.Compile(policy.Objects{}), here(), usageWorld{pods: []corev1.Pod{c.pod}, nodes: []corev1.Node{
+			got := decideUsage(policy.Compile(policy.Objects{}), here(), usageWorld{pods: []*seenPod{seen(t, &c.pod)}, nodes: []corev1.Node{
 				node("here", map[string]string{"place": "here"}), node("there", map[string]string{"place": "there"}), node("suspect", map[string]string{v1alpha1.ZoneLabel: "z"}),
 			}})
 			level := newTeller(trust.Compile(trust.Objects{}), here(), got).level(&v1alpha1.TrustLevel{ObjectMeta: metav1.ObjectMeta{Name: "here"}})

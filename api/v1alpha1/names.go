@@ -51,7 +51,8 @@ const (
 
 	// WorkloadLabel is the key of the Pod label by which spreads count: the UID of the pod's controller, or a bare pod's own name.
 	WorkloadLabel = "terroir.dev/workload"
-	// GovernedLabel is the key of the Namespace label, of value "true", where an enforcing policy or an annotated workload is.
+	// GovernedLabel is the key of the Namespace label, of value "true", where an enforcing policy or an annotated workload is. PersistentVolumes that
+	// hold what such a namespace wrote carry it, too, and StorageClasses by which its claims get volumes.
 	GovernedLabel = "terroir.dev/governed"
 	// UnsettledLabel is the key of the Namespace label, of value "true", where a namespace is governed and its floor is not written yet. The
 	// API server puts it on in the request by which the namespace becomes governed; Terroir takes it off when the floor is there.

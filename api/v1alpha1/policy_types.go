@@ -128,30 +128,73 @@ type PolicyStatus struct {
 	// pods is how many bound, unfinished pods it concerns.
 	// +optional
 	Pods int32 `json:"pods"`
-	// violations is how many of those pods run where the policy does not want them.
+	// volumes is how many claims it concerns that have a volume.
+	// +optional
+	Volumes int32 `json:"volumes"`
+	// violations is how many of those pods are not where, or not as, the policy wants them, or have a volume that is not.
 	// +optional
 	Violations int32 `json:"violations"`
-	// violating lists violations: the first ten, in order of namespace and name.
+	// reasons counts what is amiss, the commonest first. A pod counts once for each thing that is amiss with it; a claim that no pod mounts counts, too.
+	// +optional
+	// +listType=map
+	// +listMapKey=reason
+	// +kubebuilder:validation:MaxItems=32
+	Reasons []ViolationCount `json:"reasons,omitempty"`
+	// violating lists violations: the first ten, in order of namespace, pod and claim.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	Violating []Violation `json:"violating,omitempty"`
 }
 
-// Violation is a pod that runs where a policy does not want it.
+// ViolationCount is how often one thing is amiss.
+type ViolationCount struct {
+	// reason is a fixed word for machines, as in violating.
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason"`
+	// count is how often.
+	Count int32 `json:"count"`
+}
+
+// Violation is a pod, or a claim that no pod mounts, that is not where or not as a policy wants it.
 type Violation struct {
-	// namespace is the pod's namespace.
+	// namespace is that of the pod and the claim.
 	Namespace string `json:"namespace"`
-	// pod is the pod's name.
-	Pod string `json:"pod"`
-	// node is where it runs.
-	Node string `json:"node"`
-	// reason is a fixed word for machines.
+	// pod is the pod's name. Absent: no pod mounts the claim.
+	// +optional
+	Pod string `json:"pod,omitempty"`
+	// node is where the pod runs, or where the claim's volume is attached.
+	// +optional
+	Node string `json:"node,omitempty"`
+	// claim is the name of the claim whose volume is concerned.
+	// +optional
+	Claim string `json:"claim,omitempty"`
+	// reason is a fixed word for machines: NodeNotQualified, NodeUnknown, PodNotShaped, SchedulerNotAllowed, SpreadLost, VolumeNotQualified, VolumePlaceUnknown, AttachmentNotQualified, ClaimShared.
 	Reason string `json:"reason"`
 	// message is a sentence for the person who has to act.
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message"`
 }
+
+// What may be amiss.
+const (
+	// NodeNotQualified says that the pod runs on a node that does not satisfy a trust level.
+	NodeNotQualified = "NodeNotQualified"
+	// NodeUnknown says that the pod runs on a node that is not recognised, or does not exist.
+	NodeUnknown = "NodeUnknown"
+	// PodNotShaped says that the pod lacks what Terroir gives: it is older than the policy, or was made while the fence was away.
+	PodNotShaped = "PodNotShaped"
+	// SpreadLost says that the pods of a workload are not distributed over sites as demanded.
+	SpreadLost = "SpreadLost"
+	// VolumeNotQualified says that a volume lies, or may lie, where a trust level is not satisfied.
+	VolumeNotQualified = "VolumeNotQualified"
+	// VolumePlaceUnknown says that nobody can tell where a volume lies.
+	VolumePlaceUnknown = "VolumePlaceUnknown"
+	// AttachmentNotQualified says that a volume is attached to a node that does not satisfy a trust level.
+	AttachmentNotQualified = "AttachmentNotQualified"
+	// ClaimShared says that what is on a volume is also reached from a namespace to which the policy does not apply.
+	ClaimShared = "ClaimShared"
+)
 
 // ClusterPlacementPolicyList is a list of ClusterPlacementPolicy.
 //

@@ -184,6 +184,14 @@ type TrustLevelStatus struct {
 	// astray is how many of them are on nodes that do not satisfy the level now. Terroir does not move them.
 	// +optional
 	Astray int32 `json:"astray"`
+	// astrayVolumes is how many claims that those pods mount have a volume that is reached where the level is not satisfied now: it lies there, or a pod there mounts it, whatever that pod owes.
+	// +optional
+	AstrayVolumes int32 `json:"astrayVolumes"`
+	// straying names them, the first ten, as namespace/name.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=10
+	Straying []string `json:"straying,omitempty"`
 	// nextChange is the next moment at which the passing of time alone may change where the level is satisfied.
 	// +optional
 	NextChange *metav1.Time `json:"nextChange,omitempty"`

@@ -100,6 +100,7 @@ func costliest(t *testing.T) map[string]map[string]fencetest.Request {
 	}
 	maps.Copy(all, costliestUnsettled(t))
 	maps.Copy(all, costliestGuarded(t))
+	maps.Copy(all, costliestStorage())
 	return all
 }
 

@@ -61,7 +61,10 @@ type Keeper struct {
 
 // Guards are the laws, in the order in which they are best installed.
 func Guards(s placement.Settings) []Guard {
-	return []Guard{nodes(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home()}
+	return []Guard{
+		nodes(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home(),
+		claims(s), volumes(s), storageClasses(), attachments(),
+	}
 }
 
 // Keepers are what puts right.

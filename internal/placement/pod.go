@@ -99,6 +99,9 @@ func (p *Pod) spreads() bool {
 	return !isDaemon && !isJob
 }
 
+// Counted says as whose pod a spread counts p, and whether a spread is asked of it at all.
+func (p *Pod) Counted() (workload string, spread bool) { return p.workload(), p.spreads() }
+
 // Mirror reports whether the pod is a kubelet's mirror of a static pod, created by that kubelet itself. It cannot be
 // stopped here: the kubelet runs it whatever the API server says.
 func (p *Pod) Mirror(user string) bool {

@@ -12,6 +12,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -34,6 +35,9 @@ func ownRoles() []string {
 
 func ownBindings() []string { return []string{managerName} }
 
+// newsNamespace is where events are told about what has no namespace. There the manifests create a Role and its RoleBinding, both of managerName.
+const newsNamespace = metav1.NamespaceDefault
+
 // gatherer looks at the world. What it remembers from one look to the next is since when a lease has not been renewed, and what a probe has shown.
 type gatherer struct {
 	client   client.Client
@@ -47,7 +51,7 @@ type gatherer struct {
 func (g *gatherer) gather(ctx context.Context) (World, error) {
 	w := World{now: g.now()}
 	for _, look := range []func(context.Context, *World) error{
-		g.operator, g.guards, g.probe, g.workloads, g.pods, g.nodes, g.namespaces, g.kinds, g.installation,
+		g.operator, g.guards, g.probe, g.workloads, g.pods, g.nodes, g.marked, g.kinds, g.installation,
 	} {
 		if err := look(ctx, &w); err != nil {
 			return World{}, err
@@ -158,20 +162,28 @@ func metadata(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadataList {
 	return l
 }
 
-func (g *gatherer) namespaces(ctx context.Context, w *World) error {
-	gvk := corev1.SchemeGroupVersion.WithKind("Namespace")
-	return g.list(ctx, metadata(gvk), func(o client.Object) error {
-		var marks []string
-		for _, key := range []string{v1alpha1.GovernedLabel, v1alpha1.WarnedLabel} {
-			if _, has := o.GetLabels()[key]; has {
-				marks = append(marks, key)
+// marked reads what carries a mark: namespaces, and the volumes and classes of governed claims.
+func (g *gatherer) marked(ctx context.Context, w *World) error {
+	for _, gvk := range []schema.GroupVersionKind{
+		corev1.SchemeGroupVersion.WithKind("Namespace"), corev1.SchemeGroupVersion.WithKind("PersistentVolume"), storagev1.SchemeGroupVersion.WithKind("StorageClass"),
+	} {
+		err := g.list(ctx, metadata(gvk), func(o client.Object) error {
+			var marks []string
+			for _, key := range []string{v1alpha1.GovernedLabel, v1alpha1.WarnedLabel} {
+				if _, has := o.GetLabels()[key]; has {
+					marks = append(marks, key)
+				}
 			}
+			if len(marks) > 0 {
+				w.marked = append(w.marked, marked{Object: named(gvk, o), marks: marks})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if len(marks) > 0 {
-			w.namespaces = append(w.namespaces, marked{Object: named(gvk, o), marks: marks})
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // kinds reads the kinds of the group, whichever a version of Terroir installed, and of their objects what stage marks needs.
@@ -231,20 +243,26 @@ func (g *gatherer) installation(ctx context.Context, w *World) error {
 		w.home = append(w.home, named(corev1.SchemeGroupVersion.WithKind("Namespace"), &home))
 	}
 	for _, name := range ownBindings() {
-		if err := g.role(ctx, &rbacv1.ClusterRoleBinding{}, "ClusterRoleBinding", name, w); err != nil {
+		if err := g.role(ctx, &rbacv1.ClusterRoleBinding{}, "ClusterRoleBinding", "", name, w); err != nil {
 			return err
 		}
 	}
+	if err := g.role(ctx, &rbacv1.RoleBinding{}, "RoleBinding", newsNamespace, managerName, w); err != nil {
+		return err
+	}
+	if err := g.role(ctx, &rbacv1.Role{}, "Role", newsNamespace, managerName, w); err != nil {
+		return err
+	}
 	for _, name := range ownRoles() {
-		if err := g.role(ctx, &rbacv1.ClusterRole{}, "ClusterRole", name, w); err != nil {
+		if err := g.role(ctx, &rbacv1.ClusterRole{}, "ClusterRole", "", name, w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *gatherer) role(ctx context.Context, o client.Object, kind, name string, w *World) error {
-	found, err := g.get(ctx, o, "", name)
+func (g *gatherer) role(ctx context.Context, o client.Object, kind, namespace, name string, w *World) error {
+	found, err := g.get(ctx, o, namespace, name)
 	if found {
 		w.roles = append(w.roles, named(rbacv1.SchemeGroupVersion.WithKind(kind), o))
 	}

@@ -129,12 +129,13 @@ func TestDecide(t *testing.T) {
 		},
 		"marks, floors and finalizers go, and somebody else's finalizer stays": {
 			world: World{
-				namespaces: []marked{{Object{Kind: "Namespace", Name: "shop"}, []string{"terroir.dev/governed"}}},
-				floors:     []Object{object("PlacementFloor", "floor")},
-				kept:       []kept{{Object{Kind: "TrustLevel", Name: "l", version: "3"}, []string{"example.org/a", "terroir.dev/in-use"}}},
+				marked: []marked{{Object{Kind: "Namespace", Name: "shop"}, []string{"terroir.dev/governed"}}, {Object{Kind: "StorageClass", Name: "fast"}, []string{"terroir.dev/governed"}}},
+				floors: []Object{object("PlacementFloor", "floor")},
+				kept:   []kept{{Object{Kind: "TrustLevel", Name: "l", version: "3"}, []string{"example.org/a", "terroir.dev/in-use"}}},
 			},
 			want: []string{
 				`marks: remove Terroir's marks from Namespace shop {"metadata":{"labels":{"terroir.dev/governed":null}}}`,
+				`marks: remove Terroir's marks from StorageClass fast {"metadata":{"labels":{"terroir.dev/governed":null}}}`,
 				"marks: delete PlacementFloor shop/floor",
 				`marks: remove Terroir's finalizer from TrustLevel l {"metadata":{"finalizers":["example.org/a"],"resourceVersion":"3"}}`,
 			},

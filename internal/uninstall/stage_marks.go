@@ -10,12 +10,12 @@ import (
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// Law: what Terroir derived goes: the marks of namespaces, their floors, and the finalizers that nobody would lift any more.
+// Law: what Terroir derived goes: the marks of namespaces, volumes and classes, the floors, and the finalizers that nobody would lift any more.
 //
-// Reads labels of namespaces, PlacementFloors, and the finalizers of every object of terroir.dev. Where the kinds stay, their objects stop
+// Reads labels of namespaces, PersistentVolumes and StorageClasses, PlacementFloors, and the finalizers of every object of terroir.dev. Where the kinds stay, their objects stop
 // claiming to be in force. Ignores finalizers of others.
 func removeMarks(w World, o Options, t *Todo) {
-	for _, n := range w.namespaces {
+	for _, n := range w.marked {
 		t.change(n.Object, map[string]any{"metadata": map[string]any{"labels": nulls(n.marks)}}, "remove Terroir's marks from "+n.String())
 	}
 	for _, f := range w.floors {

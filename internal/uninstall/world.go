@@ -44,17 +44,17 @@ type World struct {
 	guards []Object // webhook configurations, bindings, policies, in the order in which they go
 	fenced bool     // the fence is still in force, though it may be gone already
 
-	gated      []gated
-	workloads  []workload
-	pods       []pod
-	nodes      []node
-	namespaces []marked
-	floors     []Object
-	kept       []kept
-	claims     []claim
-	kinds      []kind
-	roles      []Object
-	home       []Object // the namespace in which Terroir runs
+	gated     []gated
+	workloads []workload
+	pods      []pod
+	nodes     []node
+	marked    []marked
+	floors    []Object
+	kept      []kept
+	claims    []claim
+	kinds     []kind
+	roles     []Object
+	home      []Object // the namespace in which Terroir runs
 }
 
 // lease is who leads, and what was seen of it since this run began.

@@ -18,8 +18,10 @@ status:
   requires: secnumcloud
   namespaces: 1
   pods: 2
+  volumes: 1
   violations: 1
-  violating: [{namespace: hr, pod: payroll-0, node: n1, reason: NotQualified, message: node n1 is in no qualified zone}]`
+  reasons: [{reason: VolumeNotQualified, count: 1}]
+  violating: [{namespace: hr, pod: payroll-0, node: n1, claim: data, reason: VolumeNotQualified, message: volume v is in no qualified zone}]`
 
 func clusterPlacementPolicy() fixture {
 	const selector = "spec.namespaceSelector"
@@ -173,7 +175,10 @@ func policyStatus() cases {
 	const first = "status.violating[0]"
 	return all(
 		list("status.violating", 10),
-		required(first+".namespace", first+".pod", first+".node", first+".reason", first+".message"),
+		required(first+".namespace", first+".reason", first+".message"),
+		setOf("status.reasons", 32, "reason"),
+		required("status.reasons[0].reason", "status.reasons[0].count"),
+		text("status.reasons[0].reason", 0, 64),
 		text(first+".message", 0, 1024),
 		conditions(),
 	)

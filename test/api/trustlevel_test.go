@@ -34,6 +34,8 @@ status:
   nodes: 12
   pods: 6
   astray: 1
+  astrayVolumes: 1
+  straying: [hr/data]
   nextChange: "2029-01-01T00:00:00Z"
   requiredBy: [ClusterPlacementPolicy/health-data]`,
 		refused: all(
@@ -63,6 +65,7 @@ status:
 			choice("spec.staleEvidence", "Warn", "Hold"),
 			moment("status.nextChange"),
 			setOf("status.requiredBy", 16),
+			setOf("status.straying", 10),
 			conditions(),
 		),
 		accepted: accepted{

@@ -36,7 +36,7 @@ func TestASuspendedQualificationClosesNodesAndMovesNobody(t *testing.T) {
 		w.labelled(t, node, open("trusted"), "")
 		w.labelled(t, node, heldTrusted, "true")
 	}
-	p := w.policyIs(t, "suspended", v1alpha1.ConditionCompliant, metav1.ConditionFalse, "PodsOnUnqualifiedNodes")
+	p := w.policyIs(t, "suspended", v1alpha1.ConditionCompliant, metav1.ConditionFalse, v1alpha1.NodeNotQualified)
 	if p.Status.Violations != 6 || p.Status.Pods != 6 || len(p.Status.Violating) != 6 {
 		t.Errorf("the policy's status is %+v", p.Status)
 	}
@@ -237,7 +237,7 @@ func TestTheCatalogueIsDeletedUnderRunningPods(t *testing.T) {
 	}
 	w.labelled(t, "na1", open("trusted"), "")
 	w.labelled(t, "na1", v1alpha1.ZoneLabel, "")
-	p := w.policyIs(t, "bare", v1alpha1.ConditionCompliant, metav1.ConditionFalse, "PodsOnUnqualifiedNodes")
+	p := w.policyIs(t, "bare", v1alpha1.ConditionCompliant, metav1.ConditionFalse, v1alpha1.NodeUnknown)
 	if p.Status.Violations != 3 {
 		t.Errorf("the policy's status is %+v", p.Status)
 	}
@@ -300,7 +300,7 @@ spec: {namespaceSelector: {matchLabels: {watched: "yes"}}, trustLevels: [trusted
 		t.Errorf("the pod was changed: %+v", found)
 	}
 	for _, policy := range []string{"audit", "warn"} {
-		p := w.policyIs(t, policy, v1alpha1.ConditionCompliant, metav1.ConditionFalse, "PodsOnUnqualifiedNodes")
+		p := w.policyIs(t, policy, v1alpha1.ConditionCompliant, metav1.ConditionFalse, v1alpha1.NodeUnknown)
 		if p.Status.Violations != 1 || p.Status.Pods != 1 {
 			t.Errorf("policy %s: %+v", policy, p.Status)
 		}
