@@ -19,6 +19,9 @@ tool = go tool -modfile=hack/tools/$(1)/go.mod $(1)
 # Where `make deploy` and the like read the operator's image from.
 IMG ?=
 
+# What `make undeploy` and `make uninstall` are told besides, such as --context=test.
+FLAGS ?=
+
 # What controller-gen reads RBAC markers from: what exists of it.
 RBAC_PATHS := $(foreach dir,$(wildcard cmd controllers internal),paths=./$(dir)/...)
 
@@ -47,8 +50,9 @@ start-operator: ## Start the operator of that cluster again
 ##@ Work on it
 
 .PHONY: build
-build: ## Build the operator into bin/manager
+build: ## Build the operator into bin/manager, and the kubectl plugin into bin/kubectl-terroir
 	go build -trimpath -o bin/manager ./cmd/manager
+	go build -trimpath -o bin/kubectl-terroir ./cmd/kubectl-terroir
 
 .PHONY: test
 test: ## Run every test, from units to the real control plane
@@ -107,12 +111,12 @@ deploy: overlay install ## Install the kinds, then the operator: make deploy IMG
 	$(KUBECTL) rollout status --timeout=180s -n terroir-system deployment/terroir-manager
 
 .PHONY: undeploy
-undeploy: ## Remove the operator and what it installed in the API server; the kinds and their objects stay
-	KUBECTL="$(KUBECTL)" hack/undeploy.sh
+undeploy: ## Take Terroir out, and leave the kinds and their objects for an installation later; FLAGS=... as for uninstall
+	go run ./cmd/kubectl-terroir uninstall --keep-kinds $(FLAGS)
 
 .PHONY: uninstall
-uninstall: ## Remove every object of terroir.dev and the kinds; first, while the operator still runs
-	KUBECTL="$(KUBECTL)" hack/uninstall.sh
+uninstall: ## Take Terroir out, with its kinds; make uninstall FLAGS=--dry-run says what would be done, FLAGS=--help what else there is
+	go run ./cmd/kubectl-terroir uninstall $(FLAGS)
 
 # The image's name goes into an overlay of this checkout's own, so that config/ is not edited.
 .PHONY: overlay

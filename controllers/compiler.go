@@ -151,6 +151,7 @@ func settingsOf(config *v1alpha1.TerroirConfig) placement.Settings {
 	if len(config.Spec.AllowedSchedulers) > 0 {
 		s.Schedulers = wordsOf(config.Spec.AllowedSchedulers)
 	}
+	s.RuntimeClasses = wordsOf(config.Spec.AllowedRuntimeClasses)
 	if len(config.Spec.SchedulerUsers) > 0 {
 		s.SchedulerUsers = wordsOf(config.Spec.SchedulerUsers)
 	}

@@ -199,7 +199,7 @@ func (o *Obligation) settle(ctx context.Context, d due, floor *v1alpha1.Placemen
 	if wanted != nil && (floor == nil || !equality.Semantic.DeepEqual(floor.Spec, wanted.Spec)) {
 		writing = o.writeFloor(ctx, floor, wanted)
 	}
-	marked, err := o.mark(ctx, d) // also if the floor could not be written: governed without one refuses, and that is the right side
+	marked, err := o.mark(ctx, d, writing == nil) // also if the floor could not be written: governed without one refuses, and that is the right side
 	if err := errors.Join(writing, err); err != nil {
 		return false, err
 	}
@@ -231,10 +231,14 @@ func (o *Obligation) writeFloor(ctx context.Context, is, wanted *v1alpha1.Placem
 	return nil
 }
 
-// mark labels a namespace, and says whether it is called governed afterwards.
-func (o *Obligation) mark(ctx context.Context, d due) (governed bool, err error) {
+// mark labels a namespace, and says whether it is called governed afterwards. While it is not settled, because its floor could not be
+// written, it goes on being called so.
+func (o *Obligation) mark(ctx context.Context, d due, settled bool) (governed bool, err error) {
 	labels := map[string]any{}
-	for key, wanted := range map[string]bool{v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned} {
+	for key, wanted := range map[string]bool{
+		v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned,
+		v1alpha1.UnsettledLabel: !settled && d.namespace.Labels[v1alpha1.UnsettledLabel] == "true",
+	} {
 		value, has := d.namespace.Labels[key]
 		switch {
 		case wanted && value != "true":

@@ -34,6 +34,9 @@ const (
 	WorkloadLabel = "terroir.dev/workload"
 	// GovernedLabel is the key of the Namespace label, of value "true", where an enforcing policy or an annotated workload is.
 	GovernedLabel = "terroir.dev/governed"
+	// UnsettledLabel is the key of the Namespace label, of value "true", where a namespace is governed and its floor is not written yet. The
+	// API server puts it on in the request by which the namespace becomes governed; Terroir takes it off when the floor is there.
+	UnsettledLabel = "terroir.dev/unsettled"
 	// WarnedLabel is the key of the Namespace label, of value "true", where a policy with enforcement Warn applies.
 	WarnedLabel = "terroir.dev/warned"
 

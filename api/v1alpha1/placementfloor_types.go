@@ -9,6 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'floor'",message="a namespace has one floor, which Terroir writes: metadata.name must be floor",reason=FieldValueInvalid
 // +kubebuilder:printcolumn:name="Requires",type=string,JSONPath=`.spec.trustLevels`
 // +kubebuilder:printcolumn:name="Min sites",type=integer,JSONPath=`.spec.minSites`
+// +kubebuilder:printcolumn:name="Node-local storage",type=string,JSONPath=`.spec.nodeLocalStorage`
 // +kubebuilder:printcolumn:name="Missing",type=string,JSONPath=`.spec.missingTrustLevels`
 type PlacementFloor struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -47,6 +48,9 @@ type PlacementFloorSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	MaxSkew int32 `json:"maxSkew,omitempty"`
+	// nodeLocalStorage says whether data may lie on the nodes themselves. Absent: nothing is demanded of the namespace as a whole.
+	// +optional
+	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
 	// demandedBy says who demands what.
 	// +optional
 	// +listType=atomic
@@ -71,6 +75,9 @@ type FloorDemand struct {
 	// minSites is the number of sites it demands. 0: none.
 	// +optional
 	MinSites int32 `json:"minSites,omitempty"`
+	// nodeLocalStorage is what it says of data on nodes. Absent: it does not say, which means QualifiedNodes.
+	// +optional
+	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
 }
 
 // PlacementFloorList is a list of PlacementFloor.

@@ -16,6 +16,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Compliant",type=string,JSONPath=`.status.conditions[?(@.type=="Compliant")].message`,priority=1
+// +kubebuilder:printcolumn:name="Node-local storage",type=string,JSONPath=`.spec.nodeLocalStorage`,priority=1
 type ClusterPlacementPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -51,7 +52,26 @@ type PlacementDemand struct {
 	// enforcement says what follows: Audit counts, Warn also tells whoever creates workloads, Enforce shapes pods and refuses what cannot comply.
 	// +required
 	Enforcement Enforcement `json:"enforcement"`
+	// nodeLocalStorage says whether data may lie on the nodes themselves. Deny: pods may use only volumes whose data is not on the node; QualifiedNodes: local data lies where the pods may run; Allow: nobody judges where PersistentVolumes of type local lie. Of several policies that concern a namespace the strictest wins, and whoever demands something without saying means QualifiedNodes. What containers write outside of volumes, and their logs, stay on the node in any case.
+	// +optional
+	// +kubebuilder:default=QualifiedNodes
+	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
 }
+
+// NodeLocalStorage says whether data may lie on the nodes themselves.
+//
+// +kubebuilder:validation:Enum=Deny;QualifiedNodes;Allow
+type NodeLocalStorage string
+
+// What is said of data on nodes.
+const (
+	// NodeLocalStorageDeny refuses pods with emptyDir volumes that are not in memory, hostPath, inline csi, gitRepo, flexVolume and volumes of unknown types.
+	NodeLocalStorageDeny NodeLocalStorage = "Deny"
+	// NodeLocalStorageQualifiedNodes wants data on nodes to lie on nodes that satisfy the trust levels.
+	NodeLocalStorageQualifiedNodes NodeLocalStorage = "QualifiedNodes"
+	// NodeLocalStorageAllow does not judge where data on nodes lies.
+	NodeLocalStorageAllow NodeLocalStorage = "Allow"
+)
 
 // Enforcement says what follows from a policy. It has no default: nobody enforces, or does not enforce, by omission.
 //
@@ -153,6 +173,7 @@ type ClusterPlacementPolicyList struct {
 // +kubebuilder:printcolumn:name="Violations",type=integer,JSONPath=`.status.violations`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Node-local storage",type=string,JSONPath=`.spec.nodeLocalStorage`,priority=1
 type PlacementPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -35,6 +35,11 @@ type TerroirConfigSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:default={default-scheduler}
 	AllowedSchedulers []SchedulerName `json:"allowedSchedulers,omitempty"`
+	// allowedRuntimeClasses are the values of spec.runtimeClassName that governed pods may have. Absent or empty: they may have none. A RuntimeClass may run a pod elsewhere than on its node, as peer pods and virtual nodes do: list only those that do not.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	AllowedRuntimeClasses []RuntimeClassName `json:"allowedRuntimeClasses,omitempty"`
 	// schedulerUsers are the users as whom those schedulers bind pods. Nobody else may bind a governed pod.
 	// +optional
 	// +listType=set
@@ -55,6 +60,13 @@ type TerroirConfigSpec struct {
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="must be a scheduler's name, such as default-scheduler"
 type SchedulerName string
+
+// RuntimeClassName is the name of a RuntimeClass, as in a pod's spec.runtimeClassName.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="must be the name of a RuntimeClass, such as gvisor"
+type RuntimeClassName string
 
 // UserName is a user as the API server knows it.
 //

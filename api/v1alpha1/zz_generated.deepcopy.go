@@ -1165,6 +1165,11 @@ func (in *TerroirConfigSpec) DeepCopyInto(out *TerroirConfigSpec) {
 		*out = make([]SchedulerName, len(*in))
 		copy(*out, *in)
 	}
+	if in.AllowedRuntimeClasses != nil {
+		in, out := &in.AllowedRuntimeClasses, &out.AllowedRuntimeClasses
+		*out = make([]RuntimeClassName, len(*in))
+		copy(*out, *in)
+	}
 	if in.SchedulerUsers != nil {
 		in, out := &in.SchedulerUsers, &out.SchedulerUsers
 		*out = make([]UserName, len(*in))

@@ -2,7 +2,6 @@ package fence_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -25,9 +24,7 @@ import (
 
 // TestHalvesAgreeOnRandomWorkloads: the Go half and the CEL half shape templates alike, and refuse the same changes of Jobs.
 func TestHalvesAgreeOnRandomWorkloads(t *testing.T) {
-	f := compile(t)
-	for seed := range 1500 {
-		r := rand.New(rand.NewPCG(uint64(seed), 11))
+	random(t, 2000, 11, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		_, namespace := randomObligation(r)
 		kind := pick(r, []string{"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
 		request := workloadRequest(kind, randomWorkload(r, kind))
@@ -52,7 +49,7 @@ func TestHalvesAgreeOnRandomWorkloads(t *testing.T) {
 		if more := placement.ShapeWorkload(again, before, namespace); len(more) > 0 {
 			t.Fatalf("seed %d: shaping twice changes something: %v", seed, more)
 		}
-	}
+	})
 }
 
 // mutate lets policies shape a workload one after the other, those about DaemonSets only those.
@@ -171,9 +168,7 @@ func applyTo(t *testing.T, o runtime.Object, patches []placement.Patch) runtime.
 
 // TestHalvesAgreeOnRandomBindings: the Go half and the CEL half judge bindings alike.
 func TestHalvesAgreeOnRandomBindings(t *testing.T) {
-	f := compile(t)
-	for seed := range 2000 {
-		r := rand.New(rand.NewPCG(uint64(seed), 13))
+	random(t, 2000, 13, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		b := placement.Binding{
 			User: pick(r, []string{"system:kube-scheduler", "system:kube-scheduler", "alice", ""}), Legacy: r.IntN(4) == 0,
 			TargetKind: pick(r, []string{"Node", "Node", "", "Pod"}), Node: pick(r, []string{"n1", "n2", ""}),
@@ -195,7 +190,7 @@ func TestHalvesAgreeOnRandomBindings(t *testing.T) {
 		if v := placement.JudgeBinding(b, settings, revoking); v.Allowed() != (len(denials) == 0) || len(v.Denials) != len(denials) {
 			t.Fatalf("seed %d: %+v revoking %v: Go says %q, CEL says %q", seed, b, revoking, v.Message(), denials)
 		}
-	}
+	})
 }
 
 func bindingRequest(b placement.Binding, revoking []string) fencetest.Request {
@@ -218,26 +213,5 @@ func bindingRequest(b placement.Binding, revoking []string) fencetest.Request {
 			Target:     corev1.ObjectReference{Kind: b.TargetKind, Name: b.Node},
 		},
 		Params: &unstructured.Unstructured{Object: config},
-	}
-}
-
-// TestHalvesAgreeOnUpdates: the Go half and the CEL half judge updates of pods alike.
-func TestHalvesAgreeOnUpdates(t *testing.T) {
-	f := compile(t)
-	labels := []map[string]string{nil, {}, {"app": "x"}, {v1alpha1.WorkloadLabel: "a"}, {v1alpha1.WorkloadLabel: "b"}, {v1alpha1.WorkloadLabel: ""}}
-	for _, was := range labels {
-		for _, is := range labels {
-			before, after := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: was}}, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: is}}
-			request := podRequest(after, nil)
-			request.Operation, request.Old = admission.Update, before
-			denials, err := f.Validate(fence.PodUpdates, request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			readBefore, readAfter := placement.PodOf(&before.ObjectMeta, &before.Spec), placement.PodOf(&after.ObjectMeta, &after.Spec)
-			if v := placement.JudgeUpdate(&readBefore, &readAfter); v.Allowed() != (len(denials) == 0) {
-				t.Errorf("%v → %v: Go says %q, CEL says %q", was, is, v.Message(), fmt.Sprint(denials))
-			}
-		}
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -23,11 +26,18 @@ import (
 	"github.com/terroir-dev/terroir/internal/policy"
 )
 
-var settings = placement.Settings{Schedulers: []string{"default-scheduler"}, SchedulerUsers: []string{"system:kube-scheduler"}}
+var settings = placement.Settings{
+	Schedulers: []string{"default-scheduler"}, SchedulerUsers: []string{"system:kube-scheduler"}, RuntimeClasses: []string{"gvisor"},
+}
+
+// theFence is compiled once: that takes as long as judging a thousand pods.
+var theFence = sync.OnceValues(func() (*fencetest.Fence, error) {
+	return fencetest.Compile(fence.Objects(fence.Options{Settings: settings, Mutating: true}))
+})
 
 func compile(t testing.TB) *fencetest.Fence {
 	t.Helper()
-	f, err := fencetest.Compile(fence.Objects(fence.Options{Settings: settings, Mutating: true}))
+	f, err := theFence()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,13 +68,8 @@ func podRequest(pod *corev1.Pod, floor runtime.Object) fencetest.Request {
 
 // TestHalvesAgreeOnRandomPods: the Go halves and the CEL halves give the same shape and the same verdict.
 func TestHalvesAgreeOnRandomPods(t *testing.T) {
-	f := compile(t)
-	count := 3000
-	if testing.Short() {
-		count = 300
-	}
-	for seed := range count {
-		r := rand.New(rand.NewPCG(uint64(seed), 7))
+	seen := newTally(t, 100, "annotations", "demands", "node-name", "scheduler", "runtime-class", "node-local-storage", "workload", "node-selector", "spread")
+	random(t, 10000, 7, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		set, namespace := randomObligation(r)
 		floor := floorOf(t, namespace)
 		pod := randomPod(r)
@@ -80,15 +85,67 @@ func TestHalvesAgreeOnRandomPods(t *testing.T) {
 			t.Fatalf("seed %d: shapes differ (-Go +CEL):\n%s\npod %s", seed, diff, pretty(pod))
 		}
 		for _, judged := range []*corev1.Pod{pod, want, tamper(r, want)} {
-			agree(t, f, seed, caseOf(set, namespace, judged), judged, floor)
+			seen.note(agree(t, f, seed, caseOf(set, namespace, judged), judged, floor))
 		}
 		if again := placement.Shape(caseOf(set, namespace, want)); len(again) > 0 {
 			t.Fatalf("seed %d: shaping twice changes something: %v", seed, again)
 		}
+	})
+}
+
+// random does something for so many seeds, on every processor, in the same way each time.
+func random(t *testing.T, count int, stream uint64, do func(*testing.T, *fencetest.Fence, int, *rand.Rand)) {
+	t.Helper()
+	f := compile(t)
+	if testing.Short() {
+		count /= 10
+	}
+	const shares = 8
+	for share := range shares {
+		t.Run(fmt.Sprintf("share %d of %d", share+1, shares), func(t *testing.T) {
+			t.Parallel()
+			for seed := share; seed < count; seed += shares {
+				do(t, f, seed, rand.New(rand.NewPCG(uint64(seed), stream)))
+			}
+		})
 	}
 }
 
-func agree(t *testing.T, f *fencetest.Fence, seed int, c placement.Case, pod *corev1.Pod, floor runtime.Object) {
+// tally counts what verdicts say, so that random cases are not one-sided.
+type tally struct {
+	mu    sync.Mutex
+	words map[string]int
+}
+
+// newTally fails the test in the end if not every word, and none at all, was said so many times.
+func newTally(t *testing.T, least int, words ...string) *tally {
+	t.Helper()
+	seen := &tally{words: map[string]int{}}
+	if testing.Short() {
+		least /= 10
+	}
+	t.Cleanup(func() {
+		for _, word := range append(words, "allowed") {
+			if seen.words[word] < least {
+				t.Errorf("%q was said %d times: the cases are one-sided: %v", word, seen.words[word], seen.words)
+			}
+		}
+	})
+	return seen
+}
+
+func (seen *tally) note(v placement.Verdict) {
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if v.Allowed() {
+		seen.words["allowed"]++
+	}
+	for _, d := range v.Denials {
+		seen.words[d.Rule]++
+	}
+}
+
+func agree(t *testing.T, f *fencetest.Fence, seed int, c placement.Case, pod *corev1.Pod, floor runtime.Object) placement.Verdict {
 	t.Helper()
 	denials, err := f.Validate(fence.Pods, podRequest(pod, floor))
 	if err != nil {
@@ -98,6 +155,7 @@ func agree(t *testing.T, f *fencetest.Fence, seed int, c placement.Case, pod *co
 	if verdict.Allowed() != (len(denials) == 0) {
 		t.Fatalf("seed %d: Go says %q, CEL says %q\nowed %+v\npod %s", seed, verdict.Message(), denials, c.Owed, pretty(pod))
 	}
+	return verdict
 }
 
 func caseOf(set *policy.Set, namespace policy.Obligation, pod *corev1.Pod) placement.Case {
@@ -116,6 +174,7 @@ func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
 		if r.IntN(2) == 0 {
 			demand.Spread = &v1alpha1.Spread{MinSites: 1 + r.Int32N(4), MaxSkew: 1 + r.Int32N(3)}
 		}
+		demand.NodeLocalStorage = pick(r, []v1alpha1.NodeLocalStorage{"", "Deny", "Deny", "QualifiedNodes", "Allow"})
 		objects.ClusterPolicies = append(objects.ClusterPolicies, v1alpha1.ClusterPlacementPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)},
 			Spec: v1alpha1.ClusterPlacementPolicySpec{
@@ -168,10 +227,33 @@ func randomPod(r *rand.Rand) *corev1.Pod {
 			pod.Spec.NodeSelector[v1alpha1.HeldLabelPrefix+pick(r, levels)] = pick(r, []string{"true", "false"})
 		}
 	}
+	if r.IntN(6) == 0 {
+		pod.Spec.RuntimeClassName = pick(r, []*string{ptr("gvisor"), ptr("kata"), ptr("")})
+	}
+	for i := range max(0, r.IntN(5)-2) {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: fmt.Sprintf("v%d", i), VolumeSource: pick(r, volumeSources())})
+	}
 	for range r.IntN(3) {
 		pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, randomConstraint(r))
 	}
 	return pod
+}
+
+// volumeSources are one of each type, emptyDirs of each medium, and what no API server admits: none, and two at once.
+func volumeSources() []corev1.VolumeSource {
+	var sources []corev1.VolumeSource
+	all := reflect.TypeFor[corev1.VolumeSource]()
+	for i := range all.NumField() {
+		var source corev1.VolumeSource
+		reflect.ValueOf(&source).Elem().Field(i).Set(reflect.New(all.Field(i).Type.Elem()))
+		sources = append(sources, source)
+	}
+	for _, medium := range []corev1.StorageMedium{corev1.StorageMediumMemory, corev1.StorageMediumHugePages, "HugePages-2Mi", "Disk"} {
+		sources = append(sources, corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: medium}})
+	}
+	return append(sources, corev1.VolumeSource{}, corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{}, EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory},
+	})
 }
 
 func randomAnnotations(r *rand.Rand) map[string]string {
@@ -282,4 +364,29 @@ func apply(t testing.TB, pod *corev1.Pod, patches []placement.Patch) *corev1.Pod
 func pretty(v any) string {
 	text, _ := json.MarshalIndent(v, "", " ")
 	return string(text)
+}
+
+// TestAVolumeTypeOfTheFutureIsRefused: in both halves, a type that nobody knows yet counts as one on the node.
+func TestAVolumeTypeOfTheFutureIsRefused(t *testing.T) {
+	owed := policy.Obligation{}.With(policy.Demand{Source: policy.Source{Kind: "ClusterPlacementPolicy", Name: "p"}, Levels: []string{"c5"}, NodeLocalStorage: v1alpha1.NodeLocalStorageDeny})
+	pod := map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "p", "namespace": "hr"},
+		"spec": map[string]any{"schedulerName": "default-scheduler", "volumes": []any{map[string]any{"name": "scratch", "nodeDisk": map[string]any{"size": "1Gi"}}}},
+	}
+	var read placement.Pod
+	if err := json.Unmarshal([]byte(pretty(pod)), &read); err != nil {
+		t.Fatal(err)
+	}
+	request := podRequest(nil, floorOf(t, owed))
+	request.Object = &unstructured.Unstructured{Object: pod}
+	denials, err := compile(t).Validate(fence.Pods, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict := placement.Judge(placement.Case{Pod: &read, Owed: owed, Settings: settings})
+	for half, said := range map[string]string{"Go": verdict.Message(), "CEL": strings.Join(denials, "; ")} {
+		if !strings.Contains(said, `volume "scratch"`) || !strings.Contains(said, "would keep data on the node") {
+			t.Errorf("%s says %q", half, said)
+		}
+	}
 }

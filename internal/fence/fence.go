@@ -21,11 +21,20 @@ const (
 	AnnotatedPods       = "terroir-annotated-pods"
 	Bindings            = "terroir-bindings"
 	PodUpdates          = "terroir-pod-updates"
+	PodAdoptions        = "terroir-pod-adoptions"
 	Workloads           = "terroir-workloads"
 	DaemonSets          = "terroir-daemonsets"
 	AnnotatedDaemonSets = "terroir-annotated-daemonsets"
 	Namespaces          = "terroir-namespaces"
 	AnnotatedNamespaces = "terroir-annotated-namespaces"
+)
+
+// What stands in for the floor where it is not written yet: the cluster policies, and the annotations of the namespace.
+const (
+	UnsettledPods                = "terroir-unsettled-pods"
+	UnsettledAnnotatedPods       = "terroir-unsettled-annotated-pods"
+	UnsettledDaemonSets          = "terroir-unsettled-daemonsets"
+	UnsettledAnnotatedDaemonSets = "terroir-unsettled-annotated-daemonsets"
 )
 
 // ManagedByLabel marks every object of the fence, so that what is no longer wanted can be found.
@@ -68,11 +77,11 @@ func condition(name, expression string) admissionregistrationv1.MatchCondition {
 }
 
 // podConditions decide whether a policy about pods looks at a pod at all: in governed namespaces, and elsewhere.
-func podConditions(governed bool) []admissionregistrationv1.MatchCondition {
-	if governed {
-		return []admissionregistrationv1.MatchCondition{condition("not-a-mirror-pod", placement.ConditionNotMirror)}
+func podConditions(owed placement.Source) []admissionregistrationv1.MatchCondition {
+	if owed == placement.FromNothing {
+		return []admissionregistrationv1.MatchCondition{condition("annotated", placement.ConditionAnnotatedPod)}
 	}
-	return []admissionregistrationv1.MatchCondition{condition("annotated", placement.ConditionAnnotatedPod)}
+	return []admissionregistrationv1.MatchCondition{condition("not-a-mirror-pod", placement.ConditionNotMirror)}
 }
 
 func floorKind() *admissionregistrationv1.ParamKind {
@@ -89,19 +98,47 @@ func param(name string, missing admissionregistrationv1.ParameterNotFoundActionT
 }
 
 // governed matches namespaces that are governed; exempt ones never are, whatever their labels say.
-func governed(exempt []string) *metav1.LabelSelector {
+func governed(exempt []string, more ...metav1.LabelSelectorRequirement) *metav1.LabelSelector {
 	return &metav1.LabelSelector{
 		MatchLabels:      map[string]string{v1alpha1.GovernedLabel: "true"},
-		MatchExpressions: []metav1.LabelSelectorRequirement{exceptExempt(exempt)},
+		MatchExpressions: append([]metav1.LabelSelectorRequirement{exceptExempt(exempt)}, more...),
 	}
 }
 
-// floor is the parameter of policies in governed namespaces; elsewhere they have none.
-func floor(governed bool, missing admissionregistrationv1.ParameterNotFoundActionType) (*admissionregistrationv1.ParamKind, *admissionregistrationv1.ParamRef) {
-	if !governed {
+// owed are the kind and the object that a policy reads what a namespace owes from; nil where it needs none.
+func owed(from placement.Source, missing admissionregistrationv1.ParameterNotFoundActionType) (*admissionregistrationv1.ParamKind, *admissionregistrationv1.ParamRef) {
+	switch from {
+	case placement.FromFloor:
+		return floorKind(), param(v1alpha1.FloorName, missing)
+	case placement.FromPolicies:
+		return clusterPolicyKind(), everyClusterPolicy()
+	default:
 		return nil, nil
 	}
-	return floorKind(), param(v1alpha1.FloorName, missing)
+}
+
+func clusterPolicyKind() *admissionregistrationv1.ParamKind {
+	return &admissionregistrationv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterPlacementPolicy"}
+}
+
+// everyClusterPolicy makes each of them the parameter in turn. Where there is none, none demands anything.
+func everyClusterPolicy() *admissionregistrationv1.ParamRef {
+	missing := admissionregistrationv1.AllowAction
+	return &admissionregistrationv1.ParamRef{Selector: &metav1.LabelSelector{}, ParameterNotFoundAction: &missing}
+}
+
+// where matches the namespaces that owe what is read from a source.
+func where(from placement.Source, exempt []string) *metav1.LabelSelector {
+	unsettled := metav1.LabelSelectorRequirement{Key: v1alpha1.UnsettledLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{"true"}}
+	switch from {
+	case placement.FromNothing:
+		return free()
+	case placement.FromFloor:
+		unsettled.Operator = metav1.LabelSelectorOpNotIn
+		return governed(exempt, unsettled)
+	default:
+		return governed(exempt, unsettled)
+	}
 }
 
 // free matches all namespaces without the mark.
@@ -127,6 +164,7 @@ func exceptExempt(exempt []string) metav1.LabelSelectorRequirement {
 	return metav1.LabelSelectorRequirement{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: exemptNames(exempt)}
 }
 
+// exemptNames are all namespaces that no policy governs, sorted.
 func exemptNames(exempt []string) []string {
 	names := append(policy.AlwaysExempt(), exempt...)
 	slices.Sort(names)

@@ -28,11 +28,12 @@ func Floor(namespace string, owed policy.Obligation) *v1alpha1.PlacementFloor {
 		Spec: v1alpha1.PlacementFloorSpec{
 			TrustLevels: names(owed.Levels), MissingTrustLevels: names(owed.Missing),
 			MinSites: between(0, owed.MinSites, mostSites), MaxSkew: between(0, owed.MaxSkew, mostSkew), // a smaller skew is the stricter one
+			NodeLocalStorage: owed.NodeLocalStorage,
 		},
 	}
 	for _, d := range first(mostDemands, owed.Demands) {
 		floor.Spec.DemandedBy = append(floor.Spec.DemandedBy, v1alpha1.FloorDemand{
-			Kind: d.Kind, Name: d.Name, TrustLevels: writable(d.Levels), MinSites: d.MinSites,
+			Kind: d.Kind, Name: d.Name, TrustLevels: writable(d.Levels), MinSites: d.MinSites, NodeLocalStorage: d.NodeLocalStorage,
 		})
 	}
 	if problem := problemOf(namespace, owed); problem != "" {

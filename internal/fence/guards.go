@@ -30,7 +30,7 @@ func guardPolicy(g guard.Guard) *admissionregistrationv1.ValidatingAdmissionPoli
 	if g.EachClusterPolicy {
 		ignore := admissionregistrationv1.Ignore // a kind that is not served must not stop the removal of what is left
 		policy.Spec.FailurePolicy = &ignore
-		policy.Spec.ParamKind = &admissionregistrationv1.ParamKind{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterPlacementPolicy"}
+		policy.Spec.ParamKind = clusterPolicyKind()
 	}
 	return policy
 }
@@ -38,8 +38,7 @@ func guardPolicy(g guard.Guard) *admissionregistrationv1.ValidatingAdmissionPoli
 func guardBinding(g guard.Guard, exempt []string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	var params *admissionregistrationv1.ParamRef
 	if g.EachClusterPolicy {
-		missing := admissionregistrationv1.AllowAction
-		params = &admissionregistrationv1.ParamRef{Selector: &metav1.LabelSelector{}, ParameterNotFoundAction: &missing}
+		params = everyClusterPolicy()
 	}
 	return validatingBinding(g.Name, namespacesOf(g.Scope, exempt), params)
 }

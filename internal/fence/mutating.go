@@ -8,10 +8,13 @@ import (
 	"github.com/terroir-dev/terroir/internal/placement"
 )
 
-// markGoverned labels a namespace in the very request that creates or relabels it.
-const markGoverned = `object.metadata.?labels.orValue({})[?'terroir.dev/governed'].orValue('') == 'true' ? [] :
+// markGoverned labels a namespace in the very request that creates or relabels it. One that was not governed before has no
+// floor yet, and says so; where Terroir itself marks one, the floor is there.
+const markGoverned = `object.metadata.?labels[?'terroir.dev/governed'].orValue('') == 'true' ? [] :
   (has(object.metadata.labels) ? [] : [JSONPatch{op: 'add', path: '/metadata/labels', value: {}}])
-  + [JSONPatch{op: 'add', path: '/metadata/labels/terroir.dev~1governed', value: 'true'}]`
+  + [JSONPatch{op: 'add', path: '/metadata/labels/terroir.dev~1governed', value: 'true'}]
+  + (oldObject != null && oldObject.metadata.?labels[?'terroir.dev/governed'].orValue('') == 'true' || request.userInfo.?username.orValue('') == '` + placement.OperatorUser + `' ? []
+    : [JSONPatch{op: 'add', path: '/metadata/labels/terroir.dev~1unsettled', value: 'true'}])`
 
 func mutating(o Options) []runtime.Object {
 	everywhere := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{exceptExempt(o.Exempt)}}
@@ -21,8 +24,9 @@ func mutating(o Options) []runtime.Object {
 		mutatingPolicy(Namespaces, nil, nil, markGoverned, namespaceRequests()),
 	}
 	objects = append(objects, mirroring()...)
-	objects = append(objects, shaping(Pods, DaemonSets, true, o.Exempt)...)
-	objects = append(objects, shaping(AnnotatedPods, AnnotatedDaemonSets, false, o.Exempt)...)
+	for _, p := range podPolicies() {
+		objects = append(objects, shaping(p, o.Exempt)...)
+	}
 	for _, g := range sortedGoverning(o.Governing) {
 		selector := g.Selector.DeepCopy()
 		selector.MatchExpressions = append(selector.MatchExpressions, exceptExempt(o.Exempt))
@@ -40,34 +44,28 @@ func mirroring() []runtime.Object {
 	}
 }
 
-// shaping gives the policies that shape pods and DaemonSets, in governed namespaces or elsewhere. Pods without a floor are refused. A
-// DaemonSet without one stays as it is: its pods are judged one by one, and in a namespace that is being deleted, whose floor is
-// gone, its finalizers must still come off.
-func shaping(pods, daemonSets string, governed bool, exempt []string) []runtime.Object {
-	kind, owed := floor(governed, admissionregistrationv1.DenyAction)
-	_, owedIfAny := floor(governed, admissionregistrationv1.AllowAction)
+// shaping gives the policies that shape pods and DaemonSets. Pods without a floor are refused. A DaemonSet without one stays as it
+// is: its pods are judged one by one, and in a namespace that is being deleted, whose floor is gone, its finalizers must still come off.
+func shaping(p podPolicy, exempt []string) []runtime.Object {
+	kind, ofPods := owed(p.owed, admissionregistrationv1.DenyAction)
+	_, ofDaemonSets := owed(p.owed, admissionregistrationv1.AllowAction)
 	var concerned []admissionregistrationv1.MatchCondition
-	if !governed {
+	if p.owed == placement.FromNothing {
 		concerned = []admissionregistrationv1.MatchCondition{condition("concerned", placement.ConditionWorkload)}
 	}
 	objects := []runtime.Object{
-		mutatingPolicy(pods, kind, variables(placement.PodVariables(governed)), shape(),
-			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(governed)...),
-		mutatingPolicy(daemonSets, kind, variables(placement.DaemonSetVariables(governed)), placement.DaemonSetPatch,
+		mutatingPolicy(p.pods, kind, variables(placement.PodVariables(p.owed)), shape(),
+			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(p.owed)...),
+		mutatingBinding(p.pods, p.pods, where(p.owed, exempt), ofPods),
+		mutatingPolicy(p.daemonSets, kind, variables(placement.DaemonSetVariables(p.owed)), placement.DaemonSetPatch,
 			match(rule("apps", []string{"daemonsets"}, admissionregistrationv1.Create, admissionregistrationv1.Update)), concerned...),
+		mutatingBinding(p.daemonSets, p.daemonSets, where(p.owed, exempt), ofDaemonSets),
 	}
-	objects = append(objects, shapingBindings(pods, governed, exempt, owed)...)
-	return append(objects, shapingBindings(daemonSets, governed, exempt, owedIfAny)...)
-}
-
-func shapingBindings(policy string, isGoverned bool, exempt []string, owed *admissionregistrationv1.ParamRef) []runtime.Object {
-	if isGoverned {
-		return []runtime.Object{mutatingBinding(policy, policy, governed(exempt), owed)}
+	if p.owed == placement.FromNothing {
+		objects = append(objects, mutatingBinding(p.pods, p.pods+exemptSuffix, falselyMarked(exempt), nil),
+			mutatingBinding(p.daemonSets, p.daemonSets+exemptSuffix, falselyMarked(exempt), nil))
 	}
-	return []runtime.Object{
-		mutatingBinding(policy, policy, free(), owed),
-		mutatingBinding(policy, policy+exemptSuffix, falselyMarked(exempt), owed),
-	}
+	return objects
 }
 
 func namespaceRequests() *admissionregistrationv1.MatchResources {

@@ -10,47 +10,86 @@ import (
 )
 
 func validating(o Options) []runtime.Object {
-	return []runtime.Object{
-		podsPolicy(Pods, true, o),
-		validatingBinding(Pods, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.DenyAction)),
-		podsPolicy(AnnotatedPods, false, o),
-		validatingBinding(AnnotatedPods, free(), nil),
-		named(AnnotatedPods+exemptSuffix, validatingBinding(AnnotatedPods, falselyMarked(o.Exempt), nil)),
-		podUpdatesPolicy(),
-		validatingBinding(PodUpdates, nil, nil),
+	var objects []runtime.Object
+	for _, p := range podPolicies() {
+		_, ref := owed(p.owed, admissionregistrationv1.DenyAction)
+		objects = append(objects, podsPolicy(p.pods, p.owed, o), validatingBinding(p.pods, where(p.owed, o.Exempt), ref))
+	}
+	objects = append(objects, named(AnnotatedPods+exemptSuffix, validatingBinding(AnnotatedPods, falselyMarked(o.Exempt), nil)))
+	return append(objects,
+		podUpdatesPolicy(o),
+		limited(validatingBinding(PodUpdates, nil, nil), "", "pods"),
+		limited(validatingBinding(PodUpdates, governed(o.Exempt), nil), "-status", "pods/status"),
+		podAdoptionsPolicy(),
+		validatingBinding(PodAdoptions, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.AllowAction)),
 		bindingsPolicy(o),
 		validatingBinding(Bindings, governed(o.Exempt), param(v1alpha1.ConfigName, admissionregistrationv1.DenyAction)),
 		workloadsPolicy(),
 		validatingBinding(Workloads, nil, nil),
 		namespacesPolicy(),
 		validatingBinding(Namespaces, nil, nil),
+	)
+}
+
+// podPolicy names the policies about pods and DaemonSets that read what is owed from one source.
+type podPolicy struct {
+	pods, daemonSets string
+	owed             placement.Source
+}
+
+func podPolicies() []podPolicy {
+	return []podPolicy{
+		{Pods, DaemonSets, placement.FromFloor},
+		{AnnotatedPods, AnnotatedDaemonSets, placement.FromNothing},
+		{UnsettledPods, UnsettledDaemonSets, placement.FromPolicies},
+		{UnsettledAnnotatedPods, UnsettledAnnotatedDaemonSets, placement.FromNamespace},
 	}
 }
 
 // podsPolicy proves pods at their creation.
-func podsPolicy(name string, governed bool, o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
+func podsPolicy(name string, from placement.Source, o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	var checks []placement.Validation
 	for _, r := range placement.Rules() {
 		checks = append(checks, r.Validations(o.Settings)...)
 	}
-	kind, _ := floor(governed, admissionregistrationv1.DenyAction)
+	kind, _ := owed(from, admissionregistrationv1.DenyAction)
 	return validatingPolicy(name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        kind,
 		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Create)),
-		MatchConditions:  podConditions(governed),
-		Variables:        variables(placement.PodVariables(governed)),
+		MatchConditions:  podConditions(from),
+		Variables:        variables(placement.PodVariables(from)),
 		Validations:      validations(checks),
 	})
 }
 
 // podUpdatesPolicy has no parameter: in a namespace that is being deleted the floor goes before the pods, and their finalizers
-// must still come off.
-func podUpdatesPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+// must still come off. Through pods/status it is bound only where namespaces are governed: every kubelet writes there all the time.
+func podUpdatesPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	return validatingPolicy(PodUpdates, admissionregistrationv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Update)),
-		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("counted", placement.ConditionCounted)},
+		MatchConstraints: match(rule("", []string{"pods", "pods/status"}, admissionregistrationv1.Update)),
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("changed", placement.ConditionChanged)},
+		Variables:        variables(placement.UpdateVariables(exemptNames(o.Exempt))),
 		Validations:      validations(placement.UpdateValidations()),
 	})
+}
+
+// podAdoptionsPolicy allows where the floor is missing, for the sake of namespaces that are being deleted; elsewhere Terroir alone
+// removes floors. Owner references cannot be changed through pods/status.
+func podAdoptionsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	return validatingPolicy(PodAdoptions, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		ParamKind:        floorKind(),
+		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Update)),
+		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("adopted", placement.ConditionAdopted)},
+		Variables:        variables(placement.AdoptionVariables()),
+		Validations:      validations(placement.AdoptionValidations()),
+	})
+}
+
+// limited limits a binding to updates of one resource of its policy, and names it after that.
+func limited(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding, suffix, resource string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	b.Name += suffix
+	b.Spec.MatchResources.ResourceRules = []admissionregistrationv1.NamedRuleWithOperations{rule("", []string{resource}, admissionregistrationv1.Update)}
+	return b
 }
 
 // when limits checks to requests for which skip is false.
@@ -66,6 +105,7 @@ func bindingsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolic
 	return validatingPolicy(Bindings, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        configKind(),
 		MatchConstraints: match(rule("", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
+		Variables:        variables(placement.BindingVariables()),
 		Validations:      validations(placement.BindingValidations(o.Settings)),
 	})
 }

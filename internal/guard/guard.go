@@ -61,7 +61,7 @@ type Keeper struct {
 
 // Guards are the laws, in the order in which they are best installed.
 func Guards(s placement.Settings) []Guard {
-	return []Guard{nodes(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home()}
+	return []Guard{nodes(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home(s)}
 }
 
 // Keepers are what puts right.

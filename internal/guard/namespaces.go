@@ -1,26 +1,28 @@
 package guard
 
-import (
-	"strings"
-
-	"github.com/terroir-dev/terroir/internal/placement"
-)
+import "github.com/terroir-dev/terroir/internal/placement"
 
 // Law: a namespace that is governed is called so until Terroir says otherwise.
 //
-// Reads the labels terroir.dev/governed and terroir.dev/warned of a Namespace before and after a change, through whatever
-// subresource. Denies that anybody but Terroir takes off or falsifies the mark, by which the fence knows the
-// namespace. Ignores that somebody puts it on: that only tightens, and Terroir takes it off again where nothing is owed.
+// Reads the labels terroir.dev/governed, terroir.dev/warned and terroir.dev/unsettled of a Namespace before and after a change,
+// through whatever subresource. Denies that anybody but Terroir takes off or falsifies the mark by which the fence knows the
+// namespace, or calls one unsettled that has been governed before: the fence would no longer look at its floor. Ignores
+// that somebody calls a namespace governed: that only tightens, and Terroir takes it off again where nothing is owed.
 func namespaceMarks() Guard {
-	const marks = `['terroir.dev/governed', 'terroir.dev/warned']`
+	const (
+		lost = `['terroir.dev/governed', 'terroir.dev/warned'].exists(m, oldObject.metadata.?labels[?m].orValue('') == 'true' && object.metadata.?labels[?m].orValue('') != 'true')`
+		// The policy that marks namespaces calls one unsettled in the request by which it becomes governed.
+		unsettled = `object.metadata.?labels[?'terroir.dev/unsettled'] != oldObject.metadata.?labels[?'terroir.dev/unsettled']
+  && (oldObject.metadata.?labels[?'terroir.dev/governed'].orValue('') == 'true' || object.metadata.?labels[?'terroir.dev/unsettled'].orValue('') != 'true')`
+	)
 	return Guard{
 		Name:       "terroir-namespace-marks",
 		Looks:      namespaceChanges(),
-		Conditions: []placement.Variable{notOperator, {Name: "marked", Expression: marks + `.exists(m, oldObject.metadata.?labels[?m].orValue('') == 'true' && object.metadata.?labels[?m].orValue('') != 'true')`}},
+		Conditions: []placement.Variable{notOperator, {Name: "marks-change", Expression: anyOf(lost, unsettled)}},
 		Validations: []placement.Validation{{
 			Expression: maintains,
-			Message: `'the label that says that namespace ' + object.metadata.name + ' is governed is put on and taken off by Terroir alone; ` +
-				`it goes by itself when no policy and no annotation requires anything there'`,
+			Message: `'the labels that say that namespace ' + object.metadata.name + ' is governed are put on and taken off by Terroir alone; ` +
+				`they go by themselves when no policy and no annotation requires anything there'`,
 		}},
 	}
 }
@@ -38,9 +40,8 @@ func namespaceSelection() Guard {
 		EachClusterPolicy: true,
 		Conditions:        []placement.Variable{notOperator, {Name: "relabelled", Expression: `object.metadata.?labels != oldObject.metadata.?labels`}},
 		Variables: []placement.Variable{
-			{Name: "selector", Expression: `params.spec.namespaceSelector`},
-			{Name: "selected", Expression: selects("oldObject")},
-			{Name: "selects", Expression: selects("object")},
+			{Name: "selected", Expression: placement.Selects("params.spec.namespaceSelector", "oldObject")},
+			{Name: "selects", Expression: placement.Selects("params.spec.namespaceSelector", "object")},
 		},
 		Validations: []placement.Validation{{
 			Expression: anyOf(
@@ -51,20 +52,6 @@ func namespaceSelection() Guard {
   '; only whoever may change that policy may do so'`,
 		}},
 	}
-}
-
-// selects says, in CEL, whether the variable selector fits the labels of an object. It is the API machinery's own law: In and NotIn
-// read the value, a missing key fits NotIn and DoesNotExist.
-func selects(object string) string {
-	labels := object + `.metadata.?labels`
-	operators := []string{
-		`e.operator == 'In' ? ` + labels + `[?e.key].hasValue() && ` + labels + `[?e.key].value() in e.?values.orValue([])`,
-		`e.operator == 'NotIn' ? !(` + labels + `[?e.key].hasValue() && ` + labels + `[?e.key].value() in e.?values.orValue([]))`,
-		`e.operator == 'Exists' ? ` + labels + `[?e.key].hasValue()`,
-		`!` + labels + `[?e.key].hasValue()`,
-	}
-	return `variables.selector.?matchLabels.orValue({}).all(k, ` + labels + `[?k] == optional.of(variables.selector.matchLabels[k]))
-  && variables.selector.?matchExpressions.orValue([]).all(e, ` + strings.Join(operators, ` : `) + `)`
 }
 
 func namespaceChanges() []Resources {

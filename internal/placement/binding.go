@@ -61,6 +61,11 @@ func onlyStamped(labels map[string]string) bool {
 	return true
 }
 
+// BindingVariables are what [BindingValidations] use. The list of nodes may be long: what is asked of each is one comparison.
+func BindingVariables() []Variable {
+	return []Variable{{"node", `string(object.target.?name.orValue(''))`}}
+}
+
 // BindingValidations are [JudgeBinding] in CEL. params is TerroirConfig/cluster.
 func BindingValidations(s Settings) []Validation {
 	return []Validation{
@@ -78,7 +83,7 @@ func BindingValidations(s Settings) []Validation {
 			`'a binding carries no labels and annotations: they would replace those of the pod'`,
 		},
 		{
-			`!params.?status.revoking.orValue([]).exists(r, r.node == object.target.?name.orValue(''))`,
+			`!params.?status.revoking.orValue([]).exists(r, r.node == variables.node)`,
 			`'node ' + object.target.name + ' is losing a trust level at this moment'`,
 		},
 	}

@@ -19,8 +19,11 @@ const (
 	ConditionWorkload = `object.metadata.?annotations.orValue({})` + hasOwnKey + `
   || (oldObject != null && oldObject.metadata.?annotations.orValue({})` + hasOwnKey + `)
   || (request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : object.spec.template).?metadata.annotations.orValue({})` + hasOwnKey
-	// ConditionCounted holds of updates of pods that a spread counts, or would after the update.
-	ConditionCounted = `'terroir.dev/workload' in object.metadata.?labels.orValue({}) || 'terroir.dev/workload' in oldObject.metadata.?labels.orValue({})`
+	// ConditionChanged holds of updates of pods that change something which [JudgeUpdate] reads. Hardly any update through pods/status
+	// does, and those are the most frequent writes of a cluster.
+	ConditionChanged = `object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})
+  || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})
+  || object.spec.?schedulingGates.orValue([]) != oldObject.spec.?schedulingGates.orValue([])`
 
 	hasOwnKey = `.exists(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
 )

@@ -17,6 +17,7 @@ import (
 type Pod struct {
 	Metadata Metadata `json:"metadata"`
 	Spec     Spec     `json:"spec"`
+	Status   Status   `json:"status"`
 }
 
 // Metadata is the part of a pod's metadata that the rules read.
@@ -40,17 +41,26 @@ type Owner struct {
 type Spec struct {
 	NodeName                  string                            `json:"nodeName"`
 	SchedulerName             string                            `json:"schedulerName"`
+	RuntimeClassName          string                            `json:"runtimeClassName"`
 	NodeSelector              map[string]string                 `json:"nodeSelector"`
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints"`
+	Volumes                   []Volume                          `json:"volumes"`
+	SchedulingGates           []corev1.PodSchedulingGate        `json:"schedulingGates"`
 }
 
-// PodOf reads a pod, or a template's pod, from the API's types.
+// Status is the part of a pod's status that the rules read.
+type Status struct {
+	Phase corev1.PodPhase `json:"phase"`
+}
+
+// PodOf reads a pod without its status, or a template's pod, from the API's types.
 func PodOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) Pod {
 	p := Pod{
 		Metadata: Metadata{Name: meta.Name, GenerateName: meta.GenerateName, Labels: meta.Labels, Annotations: meta.Annotations},
 		Spec: Spec{
-			NodeName: spec.NodeName, SchedulerName: spec.SchedulerName,
+			NodeName: spec.NodeName, SchedulerName: spec.SchedulerName, RuntimeClassName: textOf(spec.RuntimeClassName),
 			NodeSelector: spec.NodeSelector, TopologySpreadConstraints: spec.TopologySpreadConstraints,
+			Volumes: volumesOf(spec.Volumes), SchedulingGates: spec.SchedulingGates,
 		},
 	}
 	for _, o := range meta.OwnerReferences {
@@ -59,6 +69,14 @@ func PodOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) Pod {
 		})
 	}
 	return p
+}
+
+// textOf is what a text that may be absent says.
+func textOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // labelValue finds the longest beginning of a name that can be a label value: names may have 253 characters, label values 63.
@@ -97,7 +115,7 @@ func heldKey(level string) string { return v1alpha1.HeldLabelPrefix + level }
 func openKey(level string) string { return v1alpha1.OpenLabelPrefix + level }
 
 // celPod are the variables that every rule about pods may use. They mirror the methods above and package policy's merging.
-// The variable floor, which comes before them, is the spec of the namespace's PlacementFloor, see [FloorVariable].
+// The variable floor, which comes before them, is the spec of the namespace's PlacementFloor, see [Source.Floor].
 var celPod = []Variable{
 	{"annotations", `object.metadata.?annotations.orValue({})`},
 	{"labels", `object.metadata.?labels.orValue({})`},
@@ -117,14 +135,4 @@ var celPod = []Variable{
   + (variables.asked.size() > 0 || variables.askedSites.size() > 0 ? ['annotation'] : [])`},
 	{"selector", `object.spec.?nodeSelector.orValue({})`},
 	{"constraints", `object.spec.?topologySpreadConstraints.orValue([])`},
-}
-
-// FloorVariable is what CEL expressions read what the namespace owes from: the spec of the PlacementFloor that is the policy's
-// parameter or, where a policy has no parameter and annotations are all that is owed, nothing. Policies for namespaces that are
-// not governed have no parameter, so that a missing floor, or even a missing CustomResourceDefinition, cannot stop anything there.
-func FloorVariable(governed bool) Variable {
-	if governed {
-		return Variable{"floor", `params.spec`}
-	}
-	return Variable{"floor", `dyn({})`}
 }

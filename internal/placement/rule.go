@@ -12,6 +12,8 @@ import (
 type Settings struct {
 	// Schedulers are the values of spec.schedulerName that governed pods may have.
 	Schedulers []string
+	// RuntimeClasses are the values of spec.runtimeClassName that governed pods may have. None are the default.
+	RuntimeClasses []string
 	// SchedulerUsers are the users who may bind governed pods.
 	SchedulerUsers []string
 	// CloudControllerUsers are the users as whom the cloud controller says which machine a node is.
@@ -51,15 +53,14 @@ type Rule struct {
 }
 
 // rules is made once: every admission of a pod goes through it.
-var rules = []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleScheduler(), ruleWorkload(), ruleNodeSelector(), ruleSpread(), ruleProvenance()}
+var rules = []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleScheduler(), ruleRuntimeClass(), ruleNodeLocal(), ruleWorkload(), ruleNodeSelector(), ruleSpread(), ruleProvenance()}
 
 // Rules are the laws about pods at creation, in the order in which they are judged and shaped. The slice is shared and must not be changed.
 func Rules() []Rule { return rules }
 
-// PodVariables are the CEL variables that the rules' expressions use, in the order of their dependence: in governed
-// namespaces, whose floor is the policy's parameter, or elsewhere.
-func PodVariables(governed bool) []Variable {
-	all := append([]Variable{FloorVariable(governed)}, celPod...)
+// PodVariables are the CEL variables that the rules' expressions use, in the order of their dependence.
+func PodVariables(owed Source) []Variable {
+	all := append([]Variable{owed.Floor()}, celPod...)
 	for _, r := range Rules() {
 		all = append(all, r.Variables...)
 	}

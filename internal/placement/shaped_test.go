@@ -111,6 +111,7 @@ func randomPod(r *rand.Rand) *placement.Pod {
 	}
 	p.Spec.NodeName = oneOf(r, "", "", "", "", "n")
 	p.Spec.SchedulerName = oneOf(r, "", "default-scheduler", "default-scheduler", "mine")
+	p.Spec.RuntimeClassName = oneOf(r, "", "", "", "kata")
 	p.Spec.NodeSelector = oneOf(r, nil, map[string]string{"disk": "ssd"}, map[string]string{v1alpha1.HeldLabelPrefix + "secnumcloud": oneOf(r, "true", "false")})
 	randomConstraints(r, p)
 	return p

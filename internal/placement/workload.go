@@ -3,7 +3,6 @@ package placement
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -164,10 +163,10 @@ const MirrorPatch = `(variables.set.size() == 0 || has(variables.template.metada
   + variables.set.map(n, JSONPatch{op: 'add', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n, value: variables.own['terroir.dev/' + n]})
   + variables.drop.map(n, JSONPatch{op: 'remove', path: variables.path + '/metadata/annotations/inherited.terroir.dev~1' + n})`
 
-// DaemonSetVariables and DaemonSetPatch are the rest of [ShapeWorkload] in CEL. They use the variable floor, see [FloorVariable], and
+// DaemonSetVariables and DaemonSetPatch are the rest of [ShapeWorkload] in CEL. They use the variable floor, see [Source.Floor], and
 // come to the same whether the mirrors are written before or after.
-func DaemonSetVariables(governed bool) []Variable {
-	return append(append([]Variable{FloorVariable(governed)}, MirrorVariables()...), []Variable{
+func DaemonSetVariables(owed Source) []Variable {
+	return append(append([]Variable{owed.Floor()}, MirrorVariables()...), []Variable{
 		{"asked", `([variables.own[?'terroir.dev/trust-level'], variables.own[?'inherited.terroir.dev/trust-level'], variables.mirrors[?'terroir.dev/trust-level'],
   'trust-level' in variables.drop || 'trust-level' in variables.set ? optional.none() : variables.mirrors[?'inherited.terroir.dev/trust-level']])` + celLevels},
 		{"askedBefore", `[variables.was[?'terroir.dev/trust-level']]` + celLevels},
@@ -178,10 +177,6 @@ func DaemonSetVariables(governed bool) []Variable {
 		{"lackingHeld", `variables.levels.filter(l, variables.selector[?'held.terroir.node-restriction.kubernetes.io/' + l].orValue('') != 'true')`},
 	}...)
 }
-
-// celLevels reads, in CEL, the levels that a list of optional annotation values names. What does not parse names none.
-var celLevels = `.filter(o, o.hasValue() && string(o.value()).size() <= ` + strconv.Itoa(policy.MaxLength) + `).map(o, string(o.value()).split(',').map(l, l.trim()))
-  .filter(ls, ls.size() <= ` + strconv.Itoa(policy.MaxLevels) + ` && ls.all(l, l.matches('` + policy.LevelPattern + `'))).flatten()`
 
 // DaemonSetPatch is a CEL expression of type list of JSONPatch.
 const DaemonSetPatch = `variables.staleHeld.map(k, JSONPatch{op: 'remove', path: variables.path + '/spec/nodeSelector/' + jsonpatch.escapeKey(k)})

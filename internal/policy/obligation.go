@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,6 +37,8 @@ type Demand struct {
 	MaxSkew int32
 	// TooFewReplicas is what follows when a workload has fewer replicas than MinSites. Empty: the source does not say.
 	TooFewReplicas v1alpha1.TooFewReplicas
+	// NodeLocalStorage is whether data may lie on nodes. Empty: the source does not say; then QualifiedNodes.
+	NodeLocalStorage v1alpha1.NodeLocalStorage
 }
 
 // Demands reports whether d asks for anything at all.
@@ -75,6 +78,8 @@ type Obligation struct {
 	MaxSkew int32
 	// TooFewReplicas is what follows when a workload has fewer replicas than MinSites. Empty where no spread is owed.
 	TooFewReplicas v1alpha1.TooFewReplicas
+	// NodeLocalStorage is whether data may lie on nodes: the strictest of what is demanded. Empty where nothing is.
+	NodeLocalStorage v1alpha1.NodeLocalStorage
 	// Demands say who asked for what, in the order in which they were merged.
 	Demands []Demand
 	// Missing are those of the Levels that do not exist, sorted.
@@ -95,6 +100,7 @@ func (o Obligation) With(d Demand) Obligation {
 	}
 	o.Levels = union(o.Levels, d.Levels)
 	o.Demands = append(slices.Clone(o.Demands), d)
+	o.NodeLocalStorage = stricterStorage(o.NodeLocalStorage, d.NodeLocalStorage)
 	if d.MinSites > 0 {
 		o.MaxSkew = stricterSkew(o.MaxSkew, d.MaxSkew)
 		o.MinSites = max(o.MinSites, d.MinSites)
@@ -123,14 +129,30 @@ func (o Obligation) DemandedBy(level string) []Source {
 	return by
 }
 
+// DeniesNodeLocalStorage names who wants no data on nodes, in the order in which they were merged.
+func (o Obligation) DeniesNodeLocalStorage() []Source {
+	var by []Source
+	for _, d := range o.Demands {
+		if d.NodeLocalStorage == v1alpha1.NodeLocalStorageDeny {
+			by = append(by, d.Source)
+		}
+	}
+	return by
+}
+
 // Provenance names who demands level (or a spread, if level is empty) in words.
 func (o Obligation) Provenance(level string) string {
 	by := o.DemandedBy(level)
 	if len(by) == 0 {
 		return "nobody"
 	}
-	names := make([]string, len(by))
-	for i, s := range by {
+	return InWords(by)
+}
+
+// InWords names sources, as part of a sentence.
+func InWords(sources []Source) string {
+	names := make([]string, len(sources))
+	for i, s := range sources {
 		names[i] = s.String()
 	}
 	return strings.Join(names, ", ")
@@ -155,6 +177,17 @@ func stricterReplicas(owed, demanded v1alpha1.TooFewReplicas) v1alpha1.TooFewRep
 		demanded = v1alpha1.TooFewReplicasWarn
 	}
 	order := []v1alpha1.TooFewReplicas{"", v1alpha1.TooFewReplicasIgnore, v1alpha1.TooFewReplicasWarn, v1alpha1.TooFewReplicasDeny}
+	if slices.Index(order, owed) > slices.Index(order, demanded) {
+		return owed
+	}
+	return demanded
+}
+
+// stricterStorage merges what is owed with what one more source demands. A source that does not say counts as one that wants
+// QualifiedNodes: else a policy that allows more could loosen what an annotation, which cannot say, already demands.
+func stricterStorage(owed, demanded v1alpha1.NodeLocalStorage) v1alpha1.NodeLocalStorage {
+	order := []v1alpha1.NodeLocalStorage{"", v1alpha1.NodeLocalStorageAllow, v1alpha1.NodeLocalStorageQualifiedNodes, v1alpha1.NodeLocalStorageDeny}
+	demanded = cmp.Or(demanded, v1alpha1.NodeLocalStorageQualifiedNodes)
 	if slices.Index(order, owed) > slices.Index(order, demanded) {
 		return owed
 	}

@@ -68,6 +68,35 @@ func TestTheSkewOfASpreadIsOneUnlessSomebodySays(t *testing.T) {
 	}
 }
 
+func TestTheStrictestWordOnDataOnNodesWins(t *testing.T) {
+	const (
+		unsaid    = v1alpha1.NodeLocalStorage("")
+		denied    = v1alpha1.NodeLocalStorageDeny
+		qualified = v1alpha1.NodeLocalStorageQualifiedNodes
+		allowed   = v1alpha1.NodeLocalStorageAllow
+	)
+	for sentence, c := range map[string]struct {
+		said []v1alpha1.NodeLocalStorage
+		want v1alpha1.NodeLocalStorage
+	}{
+		"nobody demands anything":                     {nil, unsaid},
+		"who does not say means qualified nodes":      {[]v1alpha1.NodeLocalStorage{unsaid}, qualified},
+		"one allows":                                  {[]v1alpha1.NodeLocalStorage{allowed}, allowed},
+		"all allow":                                   {[]v1alpha1.NodeLocalStorage{allowed, allowed}, allowed},
+		"who does not say keeps others from allowing": {[]v1alpha1.NodeLocalStorage{allowed, unsaid, allowed}, qualified},
+		"one denies":                                  {[]v1alpha1.NodeLocalStorage{allowed, denied, qualified}, denied},
+		"a policy that allows does not loosen what was before": {[]v1alpha1.NodeLocalStorage{unsaid, allowed}, qualified},
+	} {
+		var owed policy.Obligation
+		for _, said := range c.said {
+			owed = owed.With(policy.Demand{Source: web, Levels: []string{"a"}, NodeLocalStorage: said})
+		}
+		if owed.NodeLocalStorage != c.want {
+			t.Errorf("%s: owed is %q, want %q", sentence, owed.NodeLocalStorage, c.want)
+		}
+	}
+}
+
 func TestOwes(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		owed policy.Obligation
@@ -129,8 +158,12 @@ func randomDemand(r *rand.Rand, i int) policy.Demand {
 	}
 	d.MaxSkew = r.Int32N(4)
 	d.TooFewReplicas = []v1alpha1.TooFewReplicas{"", ignore, warn, deny}[r.IntN(4)]
+	d.NodeLocalStorage = nodeLocal[r.IntN(len(nodeLocal))]
 	return d
 }
+
+// nodeLocal is what can be said of data on nodes, from the loosest to the strictest.
+var nodeLocal = []v1alpha1.NodeLocalStorage{"", v1alpha1.NodeLocalStorageAllow, v1alpha1.NodeLocalStorageQualifiedNodes, v1alpha1.NodeLocalStorageDeny}
 
 var strictness = []v1alpha1.TooFewReplicas{"", ignore, warn, deny}
 
@@ -157,6 +190,9 @@ func onlyTightens(t *testing.T, demands []policy.Demand) {
 		}
 		if looserSkew(is.MaxSkew, was.MaxSkew) || slices.Index(strictness, is.TooFewReplicas) < slices.Index(strictness, was.TooFewReplicas) {
 			t.Errorf("owed were skew %d and %q, and now %d and %q", was.MaxSkew, was.TooFewReplicas, is.MaxSkew, is.TooFewReplicas)
+		}
+		if strict := slices.Index(nodeLocal, is.NodeLocalStorage); strict < max(slices.Index(nodeLocal, was.NodeLocalStorage), slices.Index(nodeLocal, d.NodeLocalStorage)) && d.Demands() {
+			t.Errorf("of data on nodes %q was owed and %q is demanded, and now %q is owed", was.NodeLocalStorage, d.NodeLocalStorage, is.NodeLocalStorage)
 		}
 		was = is
 	}

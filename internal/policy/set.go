@@ -112,7 +112,7 @@ func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {
 }
 
 func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
-	out := Demand{Source: source}
+	out := Demand{Source: source, NodeLocalStorage: d.NodeLocalStorage}
 	for _, level := range d.TrustLevels {
 		out.Levels = append(out.Levels, string(level))
 		if !s.Exists(string(level)) {

@@ -23,6 +23,10 @@ func podCases() []struct {
 		w.Qualifications[0].Spec.State = v1alpha1.QualificationSuspended
 		w.publish()
 	}
+	denying := func(w *world, _ *admissionv1.AdmissionRequest) {
+		w.ClusterPolicies[0].Spec.NodeLocalStorage = v1alpha1.NodeLocalStorageDeny
+		w.publish()
+	}
 	return []struct {
 		sentence  string
 		namespace string
@@ -34,6 +38,10 @@ func podCases() []struct {
 		{"a pod of a DaemonSet is not spread", "hr", `{metadata: {generateName: agent-, ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: agent, uid: 1f0c2c5e-0000-4000-8000-000000000002, controller: true}]}, spec: {}}`, nil},
 		{"a pod that names its node", "hr", `{metadata: {name: web-0}, spec: {nodeName: n-lon-1a}}`, nil},
 		{"a pod of another scheduler", "hr", `{metadata: {name: web-0}, spec: {schedulerName: mine}}`, nil},
+		{"a pod of a runtime class", "hr", `{metadata: {name: web-0}, spec: {runtimeClassName: kata-remote}}`, nil},
+		{"a pod with a disk of its node", "hr", `{metadata: {name: web-0}, spec: {volumes: [{name: scratch, emptyDir: {}}]}}`, nil},
+		{"a pod with a disk of its node, where that is denied", "hr", `{metadata: {name: web-0}, spec: {volumes: [{name: scratch, emptyDir: {}}, {name: data, persistentVolumeClaim: {claimName: data}}]}}`, denying},
+		{"a pod with memory of its node, where its disk is denied", "hr", `{metadata: {name: web-0}, spec: {volumes: [{name: scratch, emptyDir: {medium: Memory}}]}}`, denying},
 		{"a pod with a misspelt annotation", "hr", `{metadata: {name: web-0, annotations: {terroir.dev/trust-levle: in-france}}, spec: {}}`, nil},
 		{"a pod that asks for a level that does not exist", "hr", `{metadata: {name: web-0, annotations: {terroir.dev/trust-level: secnumclod}}, spec: {}}`, nil},
 		{"a pod whose number of sites is none", "hr", `{metadata: {name: web-0, annotations: {terroir.dev/min-sites: many}}, spec: {}}`, nil},

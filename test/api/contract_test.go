@@ -111,6 +111,7 @@ spec:
   trustLevels: [secnumcloud]
   spread: {minSites: 3, maxSkew: 1, tooFewReplicas: Warn}   # Ignore|Warn|Deny
   enforcement: Enforce              # Audit|Warn|Enforce, no default
+  nodeLocalStorage: QualifiedNodes  # Deny|QualifiedNodes|Allow
 ---
 kind: PlacementPolicy               # namespaced; the whole namespace; same fields, no selector; can only tighten
 metadata: {name: payroll, namespace: hr}
@@ -233,10 +234,12 @@ func TestDefaults(t *testing.T) {
 		field   []string
 		want    any
 	}{
-		"a configuration that says nothing":   {terroirConfig(), `metadata: {name: cluster}`, []string{"spec"}, defaults},
-		"a configuration that is empty":       {terroirConfig(), `{metadata: {name: cluster}, spec: {}}`, []string{"spec"}, defaults},
-		"a configuration of null":             {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedSchedulers: null, schedulerUsers: null}}`, []string{"spec"}, defaults},
-		"stale evidence is told, and no more": {trustLevel(), `spec: {countries: [FR]}`, []string{"spec", "staleEvidence"}, "Warn"},
+		"a configuration that says nothing":    {terroirConfig(), `metadata: {name: cluster}`, []string{"spec"}, defaults},
+		"a configuration that is empty":        {terroirConfig(), `{metadata: {name: cluster}, spec: {}}`, []string{"spec"}, defaults},
+		"a configuration of null":              {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedSchedulers: null, schedulerUsers: null}}`, []string{"spec"}, defaults},
+		"data may lie on qualified nodes":      {placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit}`, []string{"spec", "nodeLocalStorage"}, "QualifiedNodes"},
+		"a runtime class is none's by default": {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedRuntimeClasses: []}}`, []string{"spec", "allowedRuntimeClasses"}, []any{}},
+		"stale evidence is told, and no more":  {trustLevel(), `spec: {countries: [FR]}`, []string{"spec", "staleEvidence"}, "Warn"},
 		"a spread": {
 			placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit, spread: {minSites: 2}}`,
 			[]string{"spec", "spread"},

@@ -23,7 +23,7 @@ func TestWhatKubectlGetShows(t *testing.T) {
 		"qualifications":           "NAME FRAMEWORK PROVIDER OFFER STATE UNTIL IN FORCE REASON",
 		"clusterplacementpolicies": "NAME ENFORCEMENT REQUIRES NAMESPACES PODS VIOLATIONS READY REASON",
 		"placementpolicies":        "NAME ENFORCEMENT REQUIRES PODS VIOLATIONS READY REASON",
-		"placementfloors":          "NAME REQUIRES MIN SITES MISSING",
+		"placementfloors":          "NAME REQUIRES MIN SITES NODE-LOCAL STORAGE MISSING",
 		"frameworks":               "NAME TITLE VERSION AUTHORITY LIFECYCLE READY",
 		"cloudproviders":           "NAME LEGAL ENTITY SEAT PARENT READY",
 		"terroirconfigs":           "NAME FENCE NODES RECOGNISED READY REASON",

@@ -14,7 +14,8 @@ spec:
   problems: [trust level secnumcloud does not exist]
   minSites: 3
   maxSkew: 1
-  demandedBy: [{kind: ClusterPlacementPolicy, name: health-data, trustLevels: [secnumcloud], minSites: 3}]`,
+  nodeLocalStorage: Deny
+  demandedBy: [{kind: ClusterPlacementPolicy, name: health-data, trustLevels: [secnumcloud], minSites: 3, nodeLocalStorage: Deny}]`,
 		refused: all(
 			required("spec", first+".kind", first+".name"),
 			cases{
@@ -28,6 +29,8 @@ spec:
 			text("spec.problems[0]", 0, 2048),
 			number("spec.minSites", 0, 64),
 			number("spec.maxSkew", 0, 1000),
+			choice("spec.nodeLocalStorage", "Deny", "QualifiedNodes", "Allow"),
+			choice(first+".nodeLocalStorage", "Deny", "QualifiedNodes", "Allow"),
 			list("spec.demandedBy", 256),
 			choice(first+".kind", "ClusterPlacementPolicy", "PlacementPolicy", "Namespace"),
 			text(first+".name", 0, 253),

@@ -8,7 +8,8 @@ import (
 const someDemand = `
   trustLevels: [secnumcloud]
   spread: {minSites: 3, maxSkew: 1, tooFewReplicas: Warn}
-  enforcement: Enforce`
+  enforcement: Enforce
+  nodeLocalStorage: Deny`
 
 const somePolicyStatus = `
 status:
@@ -164,6 +165,7 @@ func demand() cases {
 		number("spec.spread.maxSkew", 1, 1000),
 		choice("spec.spread.tooFewReplicas", "Ignore", "Warn", "Deny"),
 		choice("spec.enforcement", "Audit", "Warn", "Enforce"),
+		choice("spec.nodeLocalStorage", "Deny", "QualifiedNodes", "Allow"),
 	)
 }
 

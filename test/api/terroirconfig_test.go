@@ -9,6 +9,7 @@ func terroirConfig() fixture {
 metadata: {name: cluster}
 spec:
   allowedSchedulers: [default-scheduler]
+  allowedRuntimeClasses: [gvisor]
   schedulerUsers: [system:kube-scheduler]
   exemptNamespaces: [monitoring]
 status:
@@ -26,6 +27,9 @@ status:
 			setOf("spec.allowedSchedulers", 16),
 			text("spec.allowedSchedulers[0]", 1, 253),
 			wrong("spec.allowedSchedulers[0]", "must be a scheduler's name, such as default-scheduler", "Default Scheduler", "*"),
+			setOf("spec.allowedRuntimeClasses", 64),
+			text("spec.allowedRuntimeClasses[0]", 1, 253),
+			wrong("spec.allowedRuntimeClasses[0]", "must be the name of a RuntimeClass, such as gvisor", "gVisor", "*", "it's"),
 			filled("spec.schedulerUsers"),
 			setOf("spec.schedulerUsers", 16),
 			text("spec.schedulerUsers[0]", 1, 253),

@@ -10,6 +10,7 @@
 //   - lab.go starts two control planes: a bare one with the alternatives, and one for Terroir.
 //   - alternatives.go installs what Terroir is compared with: a ValidatingAdmissionPolicy, a MutatingAdmissionPolicy and
 //     a webhook that does nothing (nothing.go). catalogue.go gives Terroir something to enforce.
+//   - hooked.go has the bare cluster ask Terroir's webhook, to see what that alone costs.
 //   - latency.go creates pods in all of them, in turn; flood.go puts real reviews to a webhook as fast as it answers.
 //   - scale.go brings nodes and pods and counts what Terroir writes and holds; loss.go takes a qualification away.
 //   - writes.go counts requests in the API server's audit log, processes.go reads what the kernel knows of a process.

@@ -26,7 +26,9 @@ const (
 	toShaped     = "Terroir: governed, must be shaped"
 	toComplying  = "Terroir: governed, complies already"
 	toFree       = "Terroir: ungoverned"
-	toFenced     = "Terroir, operator stopped: must be shaped"
+	toHooked     = "Terroir, webhook only: must be shaped"
+	toFenced     = "Terroir, fence only (operator stopped): must be shaped"
+	toFreeDown   = "Terroir, operator stopped: ungoverned"
 )
 
 // latencies are how long one thing took, each time. They are sorted.
@@ -109,6 +111,9 @@ func (b *bench) compare(ctx context.Context, l *lab, f *figures) (err error) {
 	if err := l.installTerroir(ctx); err != nil {
 		return err
 	}
+	if err := l.hookBare(ctx); err != nil {
+		return err
+	}
 	shaped, err := l.shaped(ctx, pod())
 	if err != nil {
 		return err
@@ -123,6 +128,7 @@ func (b *bench) compare(ctx context.Context, l *lab, f *figures) (err error) {
 		subjectOf{toValidated, l.bare, validating, with(pod(), func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{ground: "true"} })},
 		subjectOf{toMutated, l.bare, mutating, pod()},
 		subjectOf{toNothingful, l.bare, webhooked, pod()},
+		subjectOf{toHooked, l.bare, governed, pod()},
 		subjectOf{toShaped, l.terroir, governed, pod()},
 		subjectOf{toComplying, l.terroir, governed, shaped},
 		subjectOf{toFree, l.terroir, free, pod()})
@@ -148,7 +154,8 @@ func (b *bench) withoutOperator(ctx context.Context, l *lab, f *figures) error {
 		return err
 	}
 	taken, err := l.inTurn(ctx, b.without,
-		subjectOf{toNothing, l.bare, nothing, pod()}, subjectOf{toMutated, l.bare, mutating, pod()}, subjectOf{toFenced, l.terroir, governed, pod()})
+		subjectOf{toNothing, l.bare, nothing, pod()}, subjectOf{toMutated, l.bare, mutating, pod()},
+		subjectOf{toFenced, l.terroir, governed, pod()}, subjectOf{toFreeDown, l.terroir, free, pod()})
 	if err != nil {
 		return err
 	}

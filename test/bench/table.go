@@ -70,12 +70,12 @@ func (t *table) latency(f *figures) {
 	t.head(fmt.Sprintf("Creating a pod, dry run, HTTP/1.1, %d each in turn", len(f.latency[toNothing])), "p50", "p99", "added p50", "added p99", "added, × MAP")
 	t.creation(f.before, toNothing, "nothing installed, in either cluster")
 	t.creation(f.before, toFuture, "… in Terroir's before it comes: the noise")
-	for _, name := range []string{toNothing, toValidated, toMutated, toNothingful, toShaped, toComplying, toFree} {
+	for _, name := range []string{toNothing, toValidated, toMutated, toNothingful, toHooked, toShaped, toComplying, toFree} {
 		t.creation(f.latency, name, name)
 	}
 	t.creation(f.alone, toNothing, "nothing installed, with ungoverned alone")
 	t.creation(f.alone, toFree, "Terroir: ungoverned, alone with that")
-	for _, name := range []string{toNothing, toMutated, toFenced} {
+	for _, name := range []string{toNothing, toMutated, toFenced, toFreeDown} {
 		t.creation(f.without, name, map[string]string{toNothing: "nothing installed, again", toMutated: "MutatingAdmissionPolicy, again"}[name])
 	}
 }

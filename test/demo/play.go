@@ -27,6 +27,7 @@ func chapters() []chapter {
 		{"More sites asked for than exist: told at apply time", (*story).sites},
 		{"A DaemonSet runs on qualified nodes, and hangs Pending nowhere", (*story).daemons},
 		{"A qualification is suspended, and restored", (*story).suspension},
+		{"The operator is killed, and nothing changes", (*story).killed},
 		{"The workload of chapter 0 was never touched", (*story).untouched},
 	}
 }

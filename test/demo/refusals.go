@@ -108,7 +108,7 @@ func (s *story) contradiction(ctx context.Context) error {
 
 const admin = "alice"
 
-// byHand: alice may do everything with pods in the namespace, and RBAC lets her bind them.
+// byHand: alice may do everything with pods in the namespace, and RBAC lets her bind them and write what the namespace owes.
 func (s *story) byHand(ctx context.Context) error {
 	if err := s.empower(ctx); err != nil {
 		return err
@@ -135,7 +135,10 @@ func (s *story) byHand(ctx context.Context) error {
 func (s *story) empower(ctx context.Context) error {
 	role := &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Namespace: health, Name: "namespace-admin"},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods", "pods/binding", "bindings"}, Verbs: []string{"*"}}},
+		Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"pods", "pods/binding", "bindings"}, Verbs: []string{"*"}},
+			{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"placementfloors"}, Verbs: []string{"*"}},
+		},
 	}
 	given := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: health, Name: "namespace-admin"},

@@ -328,7 +328,7 @@ func TestTheWorkloadLabelDoesNotChange(t *testing.T) {
 	w := shared
 	w.ground(t)
 	w.governed(t, "label")
-	w.create(t, pod("label", "p", ""))
+	w.create(t, pod("label", "p", "nodeSelector: {no: where}"))
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "label"}}
 	denied(t, w.patch(t, p, "p", `{"metadata":{"labels":{"terroir.dev/workload":"other"}}}`), "terroir.dev/workload may not change")
 	if err := w.patch(t, p, "p", `{"metadata":{"labels":{"mine":"yes"}}}`); err != nil {

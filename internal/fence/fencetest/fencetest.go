@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,7 +23,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 )
 
-// Request is a request as admission sees it. Object and Old are typed; Params is a floor or config, or nil.
+// Request is a request as admission sees it. Object and Old are typed; Params is a floor, a config or a policy, or nil.
 type Request struct {
 	Kind      schema.GroupVersionKind
 	Resource  schema.GroupVersionResource
@@ -31,6 +32,8 @@ type Request struct {
 	Object    runtime.Object
 	Old       runtime.Object
 	Params    runtime.Object
+	// Namespace is the request's namespace. Nil: expressions find none.
+	Namespace *corev1.Namespace
 }
 
 type compiled struct {
@@ -165,7 +168,7 @@ func (f *Fence) Mutate(policy string, r Request) (runtime.Object, error) {
 	for _, p := range c.patchers {
 		patched, err := p.Patch(ctx, patch.Request{
 			MatchedResource: r.Resource, VersionedAttributes: attributes, ObjectInterfaces: interfaces(),
-			OptionalVariables: cel.OptionalVariableBindings{VersionedParams: r.Params},
+			OptionalVariables: cel.OptionalVariableBindings{VersionedParams: r.Params}, Namespace: r.Namespace,
 		}, celconfig.RuntimeCELCostBudget)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", policy, err)
@@ -185,7 +188,7 @@ func (f *Fence) Validate(policy string, r Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := c.checks.Validate(context.Background(), r.Resource, attributes, r.Params, nil, celconfig.RuntimeCELCostBudget, nil)
+	result := c.checks.Validate(context.Background(), r.Resource, attributes, r.Params, r.Namespace, celconfig.RuntimeCELCostBudget, nil)
 	var denials []string
 	for _, d := range result.Decisions {
 		if d.Evaluation == validating.EvalError {
