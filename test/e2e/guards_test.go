@@ -317,8 +317,8 @@ subjects: [{kind: User, name: nina, apiGroup: rbac.authorization.k8s.io}]
 		labels map[string]string
 		words  string
 	}{
-		"taking the mark off":       {p.editor, map[string]string{"policy": "stays"}, "is put on and taken off by Terroir alone"},
-		"falsifying the mark":       {p.editor, map[string]string{"policy": "stays", v1alpha1.GovernedLabel: "no"}, "is put on and taken off by Terroir alone"},
+		"taking the mark off":       {p.editor, map[string]string{"policy": "stays"}, "put on and taken off by Terroir alone"},
+		"falsifying the mark":       {p.editor, map[string]string{"policy": "stays", v1alpha1.GovernedLabel: "no"}, "put on and taken off by Terroir alone"},
 		"taking it out of a policy": {nina, map[string]string{v1alpha1.GovernedLabel: "true"}, "would take namespace stays out of ClusterPlacementPolicy stays"},
 	} {
 		for how, act := range relabelling(c.by, c.labels) {
