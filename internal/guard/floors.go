@@ -12,7 +12,7 @@ func floors() Guard {
 		Looks:      []Resources{{Group: "terroir.dev", Version: "v1alpha1", Names: []string{"placementfloors"}, Operations: ops(create, update, remove)}},
 		Conditions: []placement.Variable{notOperator},
 		Validations: []placement.Validation{{
-			Expression: anyOf(`request.operation == 'DELETE' && `+isCleaner, maintains),
+			Expression: anyOf(`request.operation == 'DELETE' && `+isCleaner, isMigrator, maintains),
 			Message: `'a PlacementFloor says what a namespace owes, and Terroir alone writes it, from the policies and the namespace; to demand more, create a PlacementPolicy; ` +
 				`to demand less, change the ClusterPlacementPolicy that requires it'`,
 		}},

@@ -24,7 +24,7 @@ func installation() Guard {
 		},
 		Conditions: []placement.Variable{notOperator, {Name: "terroirs-own", Expression: ownObject()}},
 		Validations: []placement.Validation{{
-			Expression: anyOf(publisher, isCleaner+` && request.resource.resource == 'namespaces'`, maintains),
+			Expression: anyOf(publisher, isCleaner+` && request.resource.resource == 'namespaces'`, isMigrator, maintains),
 			Message: `request.kind.kind + ' ' + (oldObject == null ? object : oldObject).metadata.?name.orValue('') +
   ' is part of Terroir, on which the placement of governed pods rests; only those may change it to whom RBAC grants the verb maintain on installations.terroir.dev'`,
 		}},

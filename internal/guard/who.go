@@ -24,6 +24,12 @@ var isCleaner = in(
 	"system:serviceaccount:kube-system:generic-garbage-collector",
 )
 
+// isKubelet holds, in CEL, of kubelets, as the Node authorizer knows them.
+const isKubelet = `request.userInfo.?username.orValue('').startsWith('system:node:') && 'system:nodes' in request.userInfo.?groups.orValue([])`
+
+// isMigrator holds, in CEL, of the controller that has objects stored anew in another version, as they are.
+var isMigrator = in("system:serviceaccount:kube-system:storage-version-migrator-controller")
+
 // in holds, in CEL, of requests by one of the users.
 func in(users ...string) string {
 	return `request.userInfo.?username.orValue('') in ['` + strings.Join(users, `', '`) + `']`

@@ -206,20 +206,22 @@ metadata: {name: terroir-manager, namespace: terroir-system}
 
 // stillGoverned: in a governed namespace, by annotation alone, and in a namespace that came meanwhile.
 func (w *world) stillGoverned(t *testing.T, what string) {
-	annotated := "annotated-" + what
+	annotated, later := "annotated-"+what, "later-"+what
 	w.create(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s}}`, annotated))
+	w.create(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {policy: away}}}`, later))
 	w.create(t, deployment("away", "web-"+what, 3, ""))
+	w.create(t, deployment(later, "web", 3, ""))
 	w.create(t, deployment(annotated, "web", 3, `terroir.dev/trust-level: trusted, terroir.dev/min-sites: "3"`))
-	for _, namespace := range []string{"away", annotated} {
+	for _, namespace := range []string{"away", later, annotated} {
 		if got := perSite(w.pods(t, namespace, 3)); len(got) != 3 {
 			t.Errorf("pods per site in %s: %v", namespace, got)
 		}
 	}
-	denied(t, w.try(t, pod("away", "p", "nodeName: abroad")), `spec.nodeName`)
+	for _, namespace := range []string{"away", later} {
+		denied(t, w.try(t, pod(namespace, "p", "nodeName: abroad")), `spec.nodeName`)
+	}
 	denied(t, w.try(t, strings.Replace(pod(annotated, "p", "nodeName: abroad"), "namespace:", "annotations: {terroir.dev/trust-level: trusted}, namespace:", 1)), `spec.nodeName`)
 	denied(t, w.try(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: misspelt-%s, annotations: {terroir.dev/trustlevel: trusted}}}`, what)), "terroir.dev/trustlevel")
-	w.create(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: later-%s, labels: {policy: away}}}`, what))
-	denied(t, w.try(t, pod("later-"+what, "p", "")), "denied request") // until somebody says what it owes
 }
 
 func (w *world) isRunning(t *testing.T, namespace, name string) {

@@ -154,6 +154,15 @@ func TestWhatIsDoneInTerroirsNamespaceIsItsMaintainers(t *testing.T) {
 	p := w.people(t)
 	w.create(t, restricted(pod(v1alpha1.SystemNamespace, "running", "serviceAccountName: terroir-manager")))
 	w.create(t, deployment(v1alpha1.SystemNamespace, "mine", 0, ""))
+	t.Run("a node may be drained", func(t *testing.T) {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "running"}}
+		if err := w.as(t, "editor").SubResource("eviction").Create(t.Context(), p, &policyv1.Eviction{ObjectMeta: p.ObjectMeta}, client.DryRunAll); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("whoever only says that it is a kubelet", func(t *testing.T) {
+		denied(t, homeActs(t)["running a pod"](t.Context(), w.as(t, "editor", "system:nodes")), "namespace terroir-system belongs to Terroir")
+	})
 	for what, act := range homeActs(t) {
 		t.Run(what, func(t *testing.T) {
 			denied(t, act(t.Context(), p.editor), "namespace terroir-system belongs to Terroir")
@@ -196,10 +205,6 @@ func homeActs(t *testing.T) map[string]func(context.Context, *world) error {
 		},
 		"listening at its ports": func(ctx context.Context, by *world) error {
 			return by.clientset.CoreV1().RESTClient().Get().Namespace(home).Resource("pods").Name("running").SubResource("proxy").Do(ctx).Error()
-		},
-		"evicting it": func(ctx context.Context, by *world) error {
-			return by.SubResource("eviction").Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "running"}},
-				&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "running"}}, client.DryRunAll)
 		},
 		"adding a container to it": func(ctx context.Context, by *world) error {
 			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "running"}}
@@ -312,8 +317,8 @@ subjects: [{kind: User, name: nina, apiGroup: rbac.authorization.k8s.io}]
 		labels map[string]string
 		words  string
 	}{
-		"taking the mark off":       {p.editor, map[string]string{"policy": "stays"}, "is put on and taken off by Terroir alone"},
-		"falsifying the mark":       {p.editor, map[string]string{"policy": "stays", v1alpha1.GovernedLabel: "no"}, "is put on and taken off by Terroir alone"},
+		"taking the mark off":       {p.editor, map[string]string{"policy": "stays"}, "put on and taken off by Terroir alone"},
+		"falsifying the mark":       {p.editor, map[string]string{"policy": "stays", v1alpha1.GovernedLabel: "no"}, "put on and taken off by Terroir alone"},
 		"taking it out of a policy": {nina, map[string]string{v1alpha1.GovernedLabel: "true"}, "would take namespace stays out of ClusterPlacementPolicy stays"},
 	} {
 		for how, act := range relabelling(c.by, c.labels) {
