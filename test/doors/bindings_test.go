@@ -42,11 +42,11 @@ func (s *stage) bindsLegacy(ctx context.Context, as client.Client, pod, node str
 // bindsVictim tries to bind the pod that waits to a node.
 func bindsVictim(node string) func(context.Context, *stage) (effect, error) {
 	return func(ctx context.Context, s *stage) (effect, error) {
-		err := s.binds(ctx, s.actor(), "victim", s.fill(node))
+		err := s.binds(ctx, s.actor(), s.name(), s.fill(node))
 		if err != nil {
 			return nothing, err
 		}
-		p, err := s.pod(ctx, "victim")
+		p, err := s.pod(ctx, s.name())
 		if err != nil {
 			return nothing, err
 		}
@@ -62,44 +62,44 @@ func ghosts() []Variant {
 	ghost := "ghost-$name"
 	set := scene(governed, waiting)
 	return []Variant{
-		{By: namespaceEditor, Through: "create of pods", Set: governed, Try: created},
-		{By: worker, Through: "create of pods/binding", Set: set, Try: bindsVictim(ghost)},
-		{By: secondScheduler, Through: "create of pods/binding", Set: set, Try: bindsVictim(ghost)},
-		{By: scheduler, Through: "create of pods/binding, from a stale cache", Closed: Webhook, Set: set, Try: bindsVictim(ghost)},
+		{By: namespaceEditor, Through: "create of pods", Ground: shared, Set: governed, Try: created},
+		{By: worker, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(ghost)},
+		{By: secondScheduler, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(ghost)},
+		{By: scheduler, Through: "create of pods/binding, from a stale cache", Closed: Webhook, Ground: shared, Set: set, Try: bindsVictim(ghost)},
 	}
 }
 
 func binders() []Variant {
 	set := scene(governed, waiting)
 	withoutKind := func(ctx context.Context, s *stage) (effect, error) {
-		err := s.bindsWith(ctx, s.actor(), "victim", &corev1.Binding{Target: corev1.ObjectReference{Name: abroad}})
+		err := s.bindsWith(ctx, s.actor(), s.name(), &corev1.Binding{Target: corev1.ObjectReference{Name: abroad}})
 		return err == nil, err
 	}
 	toPod := func(ctx context.Context, s *stage) (effect, error) {
-		err := s.bindsWith(ctx, s.actor(), "victim", &corev1.Binding{Target: corev1.ObjectReference{Kind: "Pod", Name: abroad}})
+		err := s.bindsWith(ctx, s.actor(), s.name(), &corev1.Binding{Target: corev1.ObjectReference{Kind: "Pod", Name: abroad}})
 		return err == nil, err
 	}
 	dryRun := func(ctx context.Context, s *stage) (effect, error) {
-		err := s.bindsWith(ctx, s.actor(), "victim", &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: abroad}},
+		err := s.bindsWith(ctx, s.actor(), s.name(), &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: abroad}},
 			&client.SubResourceCreateOptions{CreateOptions: client.CreateOptions{DryRun: []string{metav1.DryRunAll}}})
 		return err == nil, err
 	}
 	annotated := scene(free, given(`
 apiVersion: v1
 kind: Pod
-metadata: {name: victim, namespace: $namespace, annotations: {terroir.dev/trust-level: trusted}}
+metadata: {name: $name, namespace: $namespace, annotations: {terroir.dev/trust-level: trusted}}
 spec: {terminationGracePeriodSeconds: 0, nodeSelector: {fits: nowhere}, containers: [{name: c, image: x}]}
 `), marked)
 	return []Variant{
-		{By: worker, Through: "create of pods/binding", Set: set, Try: bindsVictim(abroad)},
+		{By: worker, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(abroad)},
 		{By: worker, Through: "create of pods/binding of an annotated pod", Set: annotated, Try: bindsVictim(abroad)},
 		{By: worker, Through: "create of pods/binding of a pod annotated a moment ago", Set: free, Try: bindsAnnotated},
-		{By: secondScheduler, Through: "create of pods/binding", Set: set, Try: bindsVictim(abroad)},
-		{By: secondScheduler, Through: "create of pods/binding, without a kind", Set: set, Try: withoutKind},
-		{By: secondScheduler, Through: "create of pods/binding, as a dry run", Set: set, Try: dryRun},
-		{By: secondScheduler, Through: "create of pods/binding, to a pod", Closed: Kubernetes, Why: "the registry binds to nodes only", Set: set, Try: toPod},
-		{By: administrator, Through: "create of pods/binding", Set: set, Try: bindsVictim(abroad)},
-		{By: scheduler, Through: "create of pods/binding, by a scheduler that errs", Closed: Webhook, Set: set, Try: bindsVictim(abroad)},
+		{By: secondScheduler, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(abroad)},
+		{By: secondScheduler, Through: "create of pods/binding, without a kind", Ground: shared, Set: set, Try: withoutKind},
+		{By: secondScheduler, Through: "create of pods/binding, as a dry run", Ground: shared, Set: set, Try: dryRun},
+		{By: secondScheduler, Through: "create of pods/binding, to a pod", Closed: Kubernetes, Why: "the registry binds to nodes only", Ground: shared, Set: set, Try: toPod},
+		{By: administrator, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(abroad)},
+		{By: scheduler, Through: "create of pods/binding, by a scheduler that errs", Closed: Webhook, Ground: shared, Set: set, Try: bindsVictim(abroad)},
 	}
 }
 
@@ -117,24 +117,24 @@ func bindsAnnotated(ctx context.Context, s *stage) (effect, error) {
 	if err := s.create(ctx, s.actor(), pod); err != nil {
 		return nothing, err
 	}
-	if err := s.binds(ctx, s.actor(), "tried", abroad); err != nil {
+	if err := s.binds(ctx, s.actor(), s.name(), abroad); err != nil {
 		return nothing, err
 	}
-	return s.lands(ctx, "tried")
+	return s.lands(ctx, s.name())
 }
 
 func legacyBinders() []Variant {
 	try := func(ctx context.Context, s *stage) (effect, error) {
-		if err := s.bindsLegacy(ctx, s.actor(), "victim", abroad); err != nil {
+		if err := s.bindsLegacy(ctx, s.actor(), s.name(), abroad); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "victim")
+		return s.lands(ctx, s.name())
 	}
 	set := scene(governed, waiting)
 	return []Variant{
-		{By: worker, Through: "create of bindings", Set: set, Try: try},
-		{By: secondScheduler, Through: "create of bindings", Set: set, Try: try},
-		{By: scheduler, Through: "create of bindings", Set: set, Try: try},
+		{By: worker, Through: "create of bindings", Ground: shared, Set: set, Try: try},
+		{By: secondScheduler, Through: "create of bindings", Ground: shared, Set: set, Try: try},
+		{By: scheduler, Through: "create of bindings", Ground: shared, Set: set, Try: try},
 	}
 }
 
@@ -150,7 +150,7 @@ func bindingMetadata() []Variant {
 				b.Annotations = forged
 			}
 			refusal := through(s, ctx, b)
-			p, err := s.pod(ctx, "victim")
+			p, err := s.pod(ctx, s.name())
 			if err != nil {
 				return nothing, err
 			}
@@ -158,21 +158,21 @@ func bindingMetadata() []Variant {
 		}
 	}
 	proper := func(s *stage, ctx context.Context, b *corev1.Binding) error {
-		return s.bindsWith(ctx, s.actor(), "victim", b)
+		return s.bindsWith(ctx, s.actor(), s.name(), b)
 	}
 	legacy := func(s *stage, ctx context.Context, b *corev1.Binding) error {
-		b.Namespace, b.Name = s.namespace(), "victim"
+		b.Namespace, b.Name = s.namespace(), s.name()
 		return s.actor().Create(ctx, b)
 	}
 	var all []Variant
 	for _, by := range []who{scheduler, secondScheduler, worker} {
 		all = append(all,
-			Variant{By: by, Through: "create of pods/binding with our label", Set: set, Try: rewrites("labels", "terroir.dev/workload", proper)},
-			Variant{By: by, Through: "create of pods/binding with our annotation", Set: set, Try: rewrites("annotations", "terroir.dev/placement", proper)},
-			Variant{By: by, Through: "create of bindings with a label", Set: set, Try: rewrites("labels", "app", legacy)},
+			Variant{By: by, Through: "create of pods/binding with our label", Ground: shared, Set: set, Try: rewrites("labels", "terroir.dev/workload", proper)},
+			Variant{By: by, Through: "create of pods/binding with our annotation", Ground: shared, Set: set, Try: rewrites("annotations", "terroir.dev/placement", proper)},
+			Variant{By: by, Through: "create of bindings with a label", Ground: shared, Set: set, Try: rewrites("labels", "app", legacy)},
 		)
 	}
-	zone := Variant{By: scheduler, Through: "create of pods/binding with a forged zone", Set: set, Try: rewrites("labels", corev1.LabelTopologyZone, proper)}
+	zone := Variant{By: scheduler, Through: "create of pods/binding with a forged zone", Ground: shared, Set: set, Try: rewrites("labels", corev1.LabelTopologyZone, proper)}
 	zone.Closed, zone.Why = Kubernetes, "the API server overwrites zone and region with the node's"
 	return append(all, zone)
 }
@@ -184,15 +184,15 @@ func revocations() []Variant {
 		}
 		return bindsVictim("$node")(ctx, s)
 	}
-	set := scene(ownZone, ownPolicy, waiting)
+	lost := scene(ownZone, ownPolicy, waiting)
 	return []Variant{
-		{By: scheduler, Through: "create of pods/binding after the loss", Set: set, Try: bindsToLost},
-		{By: secondScheduler, Through: "create of pods/binding after the loss", Set: set, Try: bindsToLost},
-		{By: scheduler, Through: "create of bindings after the loss", Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
+		{By: scheduler, Through: "create of pods/binding after the loss", Set: lost, Try: bindsToLost},
+		{By: secondScheduler, Through: "create of pods/binding after the loss", Set: lost, Try: bindsToLost},
+		{By: scheduler, Through: "create of bindings after the loss", Set: lost, Try: func(ctx context.Context, s *stage) (effect, error) {
 			if err := s.revoke(ctx); err != nil {
 				return mishap("%w", err)
 			}
-			if err := s.bindsLegacy(ctx, s.actor(), "victim", s.node()); err != nil {
+			if err := s.bindsLegacy(ctx, s.actor(), s.name(), s.node()); err != nil {
 				return nothing, err
 			}
 			return happened, nil

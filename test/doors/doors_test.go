@@ -40,6 +40,9 @@ type Variant struct {
 	Closed Closing
 	// Why says why Kubernetes itself closes it, where it does.
 	Why string
+	// Ground names a namespace that the door's variants of the same Ground share. Empty: it has one of its own, since it looks at all that
+	// is there, or changes the namespace itself.
+	Ground string
 	// Set prepares what the try needs, as the administrator and while the operator runs. May be nil.
 	Set func(context.Context, *stage) error
 	// Try does it, and says whether its effect happened. The error is a refusal; see [refused] and [broken].

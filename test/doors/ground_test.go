@@ -344,16 +344,27 @@ func (s *stage) policyReady(ctx context.Context, name string) error {
 }
 
 // free makes a namespace that no policy selects, with its admin, its editor and its worker.
-func free(ctx context.Context, s *stage) error { return s.makeNamespace(ctx, "") }
+func free(ctx context.Context, s *stage) error {
+	return s.once(func() error { return s.makeNamespace(ctx, "") })
+}
 
 // governed makes a namespace that the policy of the phase governs. Without Terroir it looks the same.
 func governed(ctx context.Context, s *stage) error {
-	return errors.Join(s.makeNamespace(ctx, "doors: "+s.fill("$phase")), s.governedBy(ctx))
+	return s.once(func() error {
+		return errors.Join(s.makeNamespace(ctx, "doors: "+s.fill("$phase")), s.governedBy(ctx))
+	})
+}
+
+// governedAlone is like governed, without anybody who may do anything there: for those who try to change the namespace itself.
+func governedAlone(ctx context.Context, s *stage) error {
+	return errors.Join(s.prepare(ctx, `{apiVersion: v1, kind: Namespace, metadata: {name: $namespace, labels: {made: for-doors, doors: $phase}}}`), s.governedBy(ctx))
 }
 
 // localDenied makes a namespace whose policy denies data on nodes.
 func localDenied(ctx context.Context, s *stage) error {
-	return errors.Join(s.makeNamespace(ctx, "local: "+s.fill("$phase")), s.governedBy(ctx))
+	return s.once(func() error {
+		return errors.Join(s.makeNamespace(ctx, "local: "+s.fill("$phase")), s.governedBy(ctx))
+	})
 }
 
 // ownPolicy makes a namespace with a policy that governs it alone, so that what its status counts is known.
@@ -457,30 +468,27 @@ func (s *stage) hasAccount(ctx context.Context) error {
 	})
 }
 
-// running makes a pod named victim and waits until it is bound.
+// running makes a pod and waits until it is bound.
 func running(ctx context.Context, s *stage) error {
 	err := s.prepare(ctx, `
 apiVersion: v1
 kind: Pod
-metadata: {name: victim, namespace: $namespace, labels: {app: victim, terroir.dev/workload: victim}, annotations: {terroir.dev/placement: before}}
+metadata: {name: $name, namespace: $namespace, labels: {app: victim, terroir.dev/workload: $name}, annotations: {terroir.dev/placement: before}}
 spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}]}
 `)
 	if err != nil {
 		return err
 	}
-	node, err := s.settled(ctx, "victim")
-	if err == nil && node == "" {
-		err = errors.New("the victim is not schedulable")
-	}
+	_, err = s.bound(ctx, s.name())
 	return err
 }
 
-// waiting makes a pod named victim that fits no node, so that nobody binds it.
+// waiting makes a pod that fits no node, so that nobody binds it.
 func waiting(ctx context.Context, s *stage) error {
 	return s.prepare(ctx, `
 apiVersion: v1
 kind: Pod
-metadata: {name: victim, namespace: $namespace, labels: {app: victim, terroir.dev/workload: victim}}
+metadata: {name: $name, namespace: $namespace, labels: {app: victim, terroir.dev/workload: $name}}
 spec: {terminationGracePeriodSeconds: 0, nodeSelector: {fits: nowhere}, containers: [{name: c, image: x}]}
 `)
 }

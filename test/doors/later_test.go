@@ -53,7 +53,7 @@ func onOwnGround(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	node, err := s.settled(ctx, "tried")
+	node, err := s.bound(ctx, s.name())
 	if err == nil && node != s.node() {
 		err = fmt.Errorf("the pod is on node %q", node)
 	}
@@ -63,7 +63,7 @@ func onOwnGround(ctx context.Context, s *stage) error {
 func drift() []Variant {
 	set := scene(ownZone, ownPolicy, onOwnGround)
 	stays := func(ctx context.Context, s *stage) (effect, error) {
-		p, err := s.pod(ctx, "tried")
+		p, err := s.pod(ctx, s.name())
 		return effect(err == nil && p.Spec.NodeName == s.node()), err
 	}
 	return []Variant{
@@ -147,8 +147,8 @@ func scaleDowns() []Variant {
 
 func whileDown() []Variant {
 	return []Variant{
-		{By: namespaceEditor, Through: "create of pods for the unqualified node", Closed: Undone, Set: governed, Try: creates(podOf("", `nodeSelector: {kubernetes.io/hostname: abroad}`))},
-		{By: namespaceEditor, Through: "create of annotated pods for the unqualified node", Closed: Undone, Set: free, Try: creates(podOf("annotations: {terroir.dev/trust-level: trusted}", `nodeSelector: {kubernetes.io/hostname: abroad}`))},
+		{By: namespaceEditor, Through: "create of pods for the unqualified node", Closed: Undone, Ground: shared, Set: governed, Try: creates(podOf("", `nodeSelector: {kubernetes.io/hostname: abroad}`))},
+		{By: namespaceEditor, Through: "create of annotated pods for the unqualified node", Closed: Undone, Ground: annotated, Set: free, Try: creates(podOf("annotations: {terroir.dev/trust-level: trusted}", `nodeSelector: {kubernetes.io/hostname: abroad}`))},
 		{By: namespaceEditor, Through: "create of annotated deployments for the unqualified node", Closed: Undone, Set: free, Try: func(ctx context.Context, s *stage) (effect, error) {
 			text := workload("apps/v1", "Deployment", selected, `nodeSelector: {kubernetes.io/hostname: abroad}`)
 			all, err := objects(s.fill(text))
@@ -179,7 +179,7 @@ spec: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: $namespace
 `); err != nil {
 				return mishap("%w", err)
 			}
-			return s.lands(ctx, "tried")
+			return s.lands(ctx, s.name())
 		},
 	}}
 }

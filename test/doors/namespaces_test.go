@@ -18,7 +18,7 @@ func relabelledNamespaces() []Variant {
 	label := func(key string, value any) change {
 		return change{apiVersion: "v1", kind: "Namespace", name: "$namespace", path: []string{"metadata", "labels", key}, value: value}
 	}
-	t := template{by: tenantsOperator, set: governed, resource: "namespaces"}
+	t := template{by: tenantsOperator, set: governedAlone, resource: "namespaces"}
 	var all []Variant
 	add := func(words string, variants []Variant) {
 		for _, v := range variants {
@@ -49,8 +49,8 @@ func relabelledNamespaces() []Variant {
 			err := s.create(ctx, s.actor(), floor)
 			return err == nil, err
 		}},
-		Variant{By: tenantsOperator, Through: "create of namespaces with a false mark", Set: nil, Try: createsMarked(`terroir.dev/governed: "false"`)},
-		Variant{By: tenantsOperator, Through: "create of namespaces, and of pods at once", Set: nil, Try: createsMarked("")},
+		Variant{By: tenantsOperator, Through: "create of namespaces with a false mark", Try: createsMarked(`terroir.dev/governed: "false"`)},
+		Variant{By: tenantsOperator, Through: "create of namespaces, and of pods at once", Try: createsMarked("")},
 	)
 }
 
@@ -79,6 +79,6 @@ func createsMarked(label string) func(context.Context, *stage) (effect, error) {
 		if err := s.create(ctx, s.actor(), podOf("", toAbroad)); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "tried")
+		return s.lands(ctx, s.name())
 	}
 }

@@ -156,7 +156,7 @@ func registrations() []Variant {
 		if err := s.create(ctx, s.as(namespaceEditor), pod); err != nil {
 			return nothing, err
 		}
-		node, err := s.settled(ctx, "tried")
+		node, err := s.settled(ctx, s.name())
 		return node == s.node(), err
 	}
 	cordon := func(ctx context.Context, s *stage) error {

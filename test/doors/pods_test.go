@@ -33,7 +33,7 @@ func podOf(meta, spec string) string {
 	return `
 apiVersion: v1
 kind: Pod
-metadata: {name: tried, namespace: $namespace` + also(meta) + `}
+metadata: {name: $name, namespace: $namespace` + also(meta) + `}
 spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}]` + also(spec) + `}
 `
 }
@@ -51,9 +51,15 @@ func creates(text string, options ...client.CreateOption) func(context.Context, 
 		if err := s.create(ctx, s.actor(), text, options...); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "tried")
+		return s.lands(ctx, s.name())
 	}
 }
+
+// The namespaces that variants of a door share.
+const (
+	shared    = "governed"
+	annotated = "annotated"
+)
 
 const toAbroad = `nodeName: abroad`
 
@@ -62,10 +68,10 @@ func nodeNames() []Variant {
 		if err := s.applies(ctx, podOf("", toAbroad)); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "tried")
+		return s.lands(ctx, s.name())
 	}
 	generated := func(ctx context.Context, s *stage) (effect, error) {
-		text := strings.Replace(podOf("", toAbroad), "name: tried", "generateName: tried-", 1)
+		text := strings.Replace(podOf("", toAbroad), "name: $name", "generateName: tried-", 1)
 		if err := s.create(ctx, s.actor(), text); err != nil {
 			return nothing, err
 		}
@@ -76,31 +82,31 @@ func nodeNames() []Variant {
 		return err == nil, err
 	}
 	update := change{
-		apiVersion: "v1", kind: "Pod", namespace: "$namespace", name: "victim",
+		apiVersion: "v1", kind: "Pod", namespace: "$namespace", name: "$name",
 		path: []string{"spec", "nodeName"}, value: abroad,
 	}
 	fixed := "spec.nodeName is immutable, and status updates keep the spec"
-	updates := template{by: worker, set: scene(governed, waiting), resource: "pods", kubernetes: map[string]string{}}
+	updates := template{by: worker, ground: shared, set: scene(governed, waiting), resource: "pods", kubernetes: map[string]string{}}
 	for _, verb := range update.carriers() {
 		updates.kubernetes[verb+" of pods"], updates.kubernetes[verb+" of pods/status"] = fixed, fixed
 	}
 	mirror := `annotations: {kubernetes.io/config.mirror: x}`
 	return append([]Variant{
-		{By: namespaceEditor, Through: "create of pods", Set: governed, Try: creates(podOf("", toAbroad))},
+		{By: namespaceEditor, Through: "create of pods", Ground: shared, Set: governed, Try: creates(podOf("", toAbroad))},
 		{By: namespaceEditor, Through: "create of pods, by generateName", Set: governed, Try: generated},
-		{By: namespaceEditor, Through: "create of pods, as a dry run", Set: governed, Try: dryRun},
-		{By: namespaceAdmin, Through: "server-side apply of pods", Set: governed, Try: apply},
-		{By: worker, Through: "create of pods", Set: governed, Try: creates(podOf("", toAbroad))},
-		{By: administrator, Through: "create of pods", Set: governed, Try: creates(podOf("", toAbroad))},
-		{By: namespaceEditor, Through: "create of pods that tolerate everything", Set: governed, Try: creates(podOf("", toAbroad+`, tolerations: [{operator: Exists}]`))},
-		{By: namespaceEditor, Through: "create of pods that pose as mirrors", Set: governed, Try: creates(podOf(mirror, toAbroad))},
+		{By: namespaceEditor, Through: "create of pods, as a dry run", Ground: shared, Set: governed, Try: dryRun},
+		{By: namespaceAdmin, Through: "server-side apply of pods", Ground: shared, Set: governed, Try: apply},
+		{By: worker, Through: "create of pods", Ground: shared, Set: governed, Try: creates(podOf("", toAbroad))},
+		{By: administrator, Through: "create of pods", Ground: shared, Set: governed, Try: creates(podOf("", toAbroad))},
+		{By: namespaceEditor, Through: "create of pods that tolerate everything", Ground: shared, Set: governed, Try: creates(podOf("", toAbroad+`, tolerations: [{operator: Exists}]`))},
+		{By: namespaceEditor, Through: "create of pods that pose as mirrors", Ground: shared, Set: governed, Try: creates(podOf(mirror, toAbroad))},
 		{
-			By: person("kubelet of another node", "system:node:na1", "system:nodes"), Through: "create of pods that pose as mirrors", Set: governed,
+			By: person("kubelet of another node", "system:node:na1", "system:nodes"), Through: "create of pods that pose as mirrors", Ground: shared, Set: governed,
 			Closed: Kubernetes, Why: "NodeRestriction: a kubelet creates mirror pods of its own node only",
 			Try: creates(podOf(mirror, toAbroad)),
 		},
-		{By: namespaceEditor, Through: "create of pods with an annotated level", Set: free, Try: creates(podOf(`annotations: {terroir.dev/trust-level: trusted}`, toAbroad))},
-		{By: namespaceEditor, Through: "create of pods with a mirrored annotation", Set: free, Try: creates(podOf(`annotations: {inherited.terroir.dev/trust-level: trusted}`, toAbroad))},
+		{By: namespaceEditor, Through: "create of pods with an annotated level", Ground: annotated, Set: free, Try: creates(podOf(`annotations: {terroir.dev/trust-level: trusted}`, toAbroad))},
+		{By: namespaceEditor, Through: "create of pods with a mirrored annotation", Ground: annotated, Set: free, Try: creates(podOf(`annotations: {inherited.terroir.dev/trust-level: trusted}`, toAbroad))},
 	}, updates.everyWay(update, "", "status")...)
 }
 
@@ -179,10 +185,10 @@ func schedulerNames() []Variant {
 		if err := s.create(ctx, s.actor(), podOf("", `schedulerName: second`)); err != nil {
 			return nothing, err
 		}
-		if err := s.binds(ctx, s.as(secondScheduler), "tried", abroad); err != nil {
+		if err := s.binds(ctx, s.as(secondScheduler), s.name(), abroad); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "tried")
+		return s.lands(ctx, s.name())
 	}
 	inTemplate := func(ctx context.Context, s *stage) (effect, error) {
 		if err := s.create(ctx, s.actor(), replicaSet(`schedulerName: second`)); err != nil {
@@ -204,7 +210,7 @@ func schedulerNames() []Variant {
 		})
 	}
 	return []Variant{
-		{By: namespaceEditor, Through: "create of pods", Set: governed, Try: bySecond},
+		{By: namespaceEditor, Through: "create of pods", Ground: shared, Set: governed, Try: bySecond},
 		{By: namespaceEditor, Through: "create of replicasets", Set: governed, Try: inTemplate},
 	}
 }
@@ -223,14 +229,8 @@ func affinities() []Variant {
 		{"by DoesNotExist of our labels", required(`{matchExpressions: [{key: open.terroir.node-restriction.kubernetes.io/trusted, operator: DoesNotExist}, ` + here + `]}`)},
 		{"by matchFields", required(`{matchFields: [{key: metadata.name, operator: In, values: [abroad]}]}`)},
 		{"by a preference", `affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, preference: {matchExpressions: [` + here + `]}}]}}`},
-		{"with held set to false", `nodeSelector: {kubernetes.io/hostname: abroad, held.terroir.node-restriction.kubernetes.io/trusted: "false"}`},
 	} {
-		closed := Undone
-		if c.words == "with held set to false" {
-			// Without Terroir no node has such a label.
-			continue
-		}
-		all = append(all, Variant{By: namespaceEditor, Through: "create of pods " + c.words, Closed: closed, Set: governed, Try: creates(podOf("", c.spec))})
+		all = append(all, Variant{By: namespaceEditor, Through: "create of pods " + c.words, Closed: Undone, Ground: shared, Set: governed, Try: creates(podOf("", c.spec))})
 	}
 	return all
 }
@@ -385,9 +385,9 @@ spec: {terminationGracePeriodSeconds: 0, nodeName: abroad, containers: [{name: c
 		apiVersion: "v1", kind: "Namespace", name: "$namespace",
 		path: []string{"metadata", "labels", "kubernetes.io/metadata.name"}, value: "kube-system",
 	}
-	spoof := template{by: tenantsOperator, resource: "namespaces", closed: Kubernetes, set: governed, kubernetes: map[string]string{}}
+	spoof := template{by: tenantsOperator, resource: "namespaces", closed: Kubernetes, set: governedAlone, kubernetes: map[string]string{}}
 	all := []Variant{
-		{By: namespaceEditor, Through: "create of pods with labels that other engines exempt", Set: governed, Try: creates(labels(`admission.gatekeeper.sh/ignore: "true", control-plane: controller-manager, terroir.dev/exempt: "true"`))},
+		{By: namespaceEditor, Through: "create of pods with labels that other engines exempt", Ground: shared, Set: governed, Try: creates(labels(`admission.gatekeeper.sh/ignore: "true", control-plane: controller-manager, terroir.dev/exempt: "true"`))},
 		{By: namespaceEditor, Through: "create of pods in a namespace named like an exempt one", Set: scene(governed), Try: creates(podOf("", toAbroad))},
 		{By: tenantsOperator, Through: "create of annotated pods in kube-node-lease", Try: in("kube-node-lease")},
 		{By: tenantsOperator, Through: "create of annotated pods in an exempt namespace that poses as governed", Try: marked},
@@ -409,7 +409,7 @@ func impersonations() []Variant {
 			if err := s.create(ctx, acting, podOf("", toAbroad)); err != nil {
 				return nothing, err
 			}
-			return s.lands(ctx, "tried")
+			return s.lands(ctx, s.name())
 		}
 	}
 	byToken := func(ctx context.Context, s *stage) (effect, error) {
@@ -420,17 +420,17 @@ func impersonations() []Variant {
 		if err := s.create(ctx, acting, podOf("", toAbroad)); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "tried")
+		return s.lands(ctx, s.name())
 	}
 	bound := func(ctx context.Context, s *stage) (effect, error) {
 		acting, err := s.impersonating(ctx, "eve", s.fill("system:serviceaccount:$namespace:worker"))
 		if err != nil {
 			return mishap("%w", err)
 		}
-		if err := s.binds(ctx, acting, "victim", abroad); err != nil {
+		if err := s.binds(ctx, acting, s.name(), abroad); err != nil {
 			return nothing, err
 		}
-		return s.lands(ctx, "victim")
+		return s.lands(ctx, s.name())
 	}
 	return []Variant{
 		{By: namespaceEditor, Through: "create of pods as an impersonated service account", Set: scene(governed, given(workerAccount)), Try: as("system:serviceaccount:$namespace:worker")},
@@ -460,11 +460,11 @@ func runtimeClasses() []Variant {
 		if err := s.create(ctx, s.actor(), pod); err != nil {
 			return nothing, err
 		}
-		node, err := s.settled(ctx, "tried")
+		node, err := s.settled(ctx, s.name())
 		return node == s.node(), err
 	}
 	return []Variant{
-		{By: namespaceEditor, Through: "create of pods with a runtime class", Set: governed, Try: created},
+		{By: namespaceEditor, Through: "create of pods with a runtime class", Ground: shared, Set: governed, Try: created},
 		{By: namespaceEditor, Through: "create of replicasets with a runtime class", Set: governed, Try: inTemplate},
 		{By: namespaceEditor, Through: "create of pods that tolerate a virtual node", Closed: Undone, Set: scene(governed, given(`
 apiVersion: v1
@@ -537,7 +537,7 @@ func spreads() []Variant {
 // adoptsUnspread makes three pods on one site, each counted by itself, and then the ReplicaSet to which they are to belong.
 func adoptsUnspread(ctx context.Context, s *stage) (effect, error) {
 	for i := range 3 {
-		pod := strings.Replace(podOf("labels: {app: tried}", `nodeSelector: {doors.example.com/site: a}`), "name: tried", fmt.Sprintf("name: tried-%d", i), 1)
+		pod := strings.Replace(podOf("labels: {app: tried}", `nodeSelector: {doors.example.com/site: a}`), "name: $name", fmt.Sprintf("name: $name-%d", i), 1)
 		if err := s.create(ctx, s.actor(), pod); err != nil {
 			return nothing, err
 		}
@@ -573,7 +573,7 @@ func localData() []Variant {
 		{"a flexVolume", volume(`flexVolume: {driver: example.com/flex}`)},
 	} {
 		all = append(all, Variant{
-			By: namespaceEditor, Through: "create of pods with " + c.words, Set: localDenied,
+			By: namespaceEditor, Through: "create of pods with " + c.words, Ground: shared, Set: localDenied,
 			Try: func(ctx context.Context, s *stage) (effect, error) {
 				err := s.create(ctx, s.actor(), podOf("", c.spec))
 				return err == nil, err

@@ -189,7 +189,7 @@ func atHome() []Variant {
 			return err == nil, err
 		}}
 	}
-	pod := `{apiVersion: v1, kind: Pod, metadata: {name: $name, namespace: terroir-system, labels: {made: $name}}, spec: {serviceAccountName: terroir-manager, terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}]}}`
+	pod := `{apiVersion: v1, kind: Pod, metadata: {name: $name, namespace: terroir-system, labels: {made: $name}}, spec: {serviceAccountName: terroir-manager, terminationGracePeriodSeconds: 0, securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: x, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}`
 	secret := `{apiVersion: v1, kind: Secret, metadata: {name: $name, namespace: terroir-system}}`
 	service := `{apiVersion: v1, kind: Service, metadata: {name: $name, namespace: terroir-system}, spec: {ports: [{port: 443}]}}`
 	role := `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: $name, namespace: terroir-system}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: []}`

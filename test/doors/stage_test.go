@@ -29,6 +29,8 @@ type theatre struct {
 
 	mu      sync.Mutex
 	clients map[string]client.Client
+	// grounds are the namespaces that are made, or being made, by name.
+	grounds map[string]func() error
 }
 
 func newTheatre(c *cluster.Cluster) (*theatre, error) {
@@ -36,7 +38,7 @@ func newTheatre(c *cluster.Cluster) (*theatre, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &theatre{cluster: c, admin: admin, clients: map[string]client.Client{}}, nil
+	return &theatre{cluster: c, admin: admin, clients: map[string]client.Client{}, grounds: map[string]func() error{}}, nil
 }
 
 func (th *theatre) stage(p *play) *stage { return &stage{theatre: th, play: p, phase: th.phase} }
@@ -48,9 +50,16 @@ type stage struct {
 	phase phase
 }
 
-func (s *stage) name() string      { return fmt.Sprintf("%s-p%d", s.play.name(), s.phase) }
-func (s *stage) namespace() string { return s.name() }
-func (s *stage) node() string      { return s.name() }
+func (s *stage) name() string { return fmt.Sprintf("%s-p%d", s.play.name(), s.phase) }
+func (s *stage) node() string { return s.name() }
+
+// namespace is the stage's own, or the one that it shares with others.
+func (s *stage) namespace() string {
+	if s.play.variant == nil || s.play.variant.Ground == "" {
+		return s.name()
+	}
+	return fmt.Sprintf("d%02d-%s-p%d", s.play.door.Number, s.play.variant.Ground, s.phase)
+}
 
 // actor is a client that acts as whoever tries the variant.
 func (s *stage) actor() client.Client { return s.as(s.play.variant.By) }
@@ -79,6 +88,18 @@ func (th *theatre) clientFor(name string, groups []string) (client.Client, error
 		th.clients[name] = made
 	}
 	return made, err
+}
+
+// once does something to the stage's namespace that is done once, however many stages share it.
+func (s *stage) once(do func() error) error {
+	s.mu.Lock()
+	made, known := s.grounds[s.namespace()]
+	if !known {
+		made = sync.OnceValue(do)
+		s.grounds[s.namespace()] = made
+	}
+	s.mu.Unlock()
+	return made()
 }
 
 // fill replaces $name, $namespace and $node in YAML, and $phase.
@@ -188,6 +209,21 @@ func unschedulable(p *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+// bound waits until a pod is bound, and gives its node.
+func (s *stage) bound(ctx context.Context, name string) (node string, err error) {
+	err = eventually(ctx, func() error {
+		p, err := s.pod(ctx, name)
+		if err != nil {
+			return err
+		}
+		if node = p.Spec.NodeName; node == "" {
+			return fmt.Errorf("pod %s is not bound: %+v", name, p.Status.Conditions)
+		}
+		return nil
+	})
+	return node, err
 }
 
 // lands tells whether a pod goes to the unqualified node.

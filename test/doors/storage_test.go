@@ -54,25 +54,25 @@ func selectedNodes() []Variant {
 	}
 	abroadSelected := `annotations: {volume.kubernetes.io/selected-node: abroad}`
 	c := change{
-		apiVersion: "v1", kind: "PersistentVolumeClaim", namespace: "$namespace", name: "data",
+		apiVersion: "v1", kind: "PersistentVolumeClaim", namespace: "$namespace", name: "$name",
 		path: []string{"metadata", "annotations", selectedNode}, value: abroad,
 	}
-	set := scene(governed, given(lateClass), given(claimOf("data", "", class)))
-	all := template{by: namespaceEditor, set: set, resource: "persistentvolumeclaims"}.everyWay(c, "")
-	all = append(all, template{by: worker, set: set, resource: "persistentvolumeclaims"}.everyWay(c, "status")...)
-	source := claimOf("data", "", class)
+	set := scene(governed, given(lateClass), given(claimOf("$name", "", class)))
+	all := template{by: namespaceEditor, set: set, ground: shared, resource: "persistentvolumeclaims"}.everyWay(c, "")
+	all = append(all, template{by: worker, set: set, ground: shared, resource: "persistentvolumeclaims"}.everyWay(c, "status")...)
+	source := claimOf("$name", "", class)
 	return append(all,
-		Variant{By: namespaceEditor, Through: "create of persistentvolumeclaims", Set: scene(governed, given(lateClass)), Try: created(claimOf("data", abroadSelected, class))},
-		Variant{By: namespaceEditor, Through: "create of persistentvolumeclaims that clone", Set: scene(governed, given(lateClass), given(source)), Try: created(claimOf("clone", abroadSelected, class+`, dataSource: {kind: PersistentVolumeClaim, name: data}`))},
+		Variant{By: namespaceEditor, Through: "create of persistentvolumeclaims", Ground: shared, Set: scene(governed, given(lateClass)), Try: created(claimOf("$name", abroadSelected, class))},
+		Variant{By: namespaceEditor, Through: "create of persistentvolumeclaims that clone", Ground: shared, Set: scene(governed, given(lateClass), given(source)), Try: created(claimOf("$name-clone", abroadSelected, class+`, dataSource: {kind: PersistentVolumeClaim, name: $name}`))},
 	)
 }
 
 func classes() []Variant {
 	abroadOnly := []any{map[string]any{"matchLabelExpressions": []any{map[string]any{"key": "topology.kubernetes.io/zone", "values": []any{"abroad-1a"}}}}}
 	topologies := change{apiVersion: "storage.k8s.io/v1", kind: "StorageClass", name: "$name", path: []string{"allowedTopologies"}, value: abroadOnly}
-	set := scene(governed, given(lateClass), given(claimOf("data", "", "storageClassName: $name")))
-	all := template{by: storageEditor, set: set, resource: "storageclasses"}.everyWay(topologies, "")
-	return append(all, Variant{By: storageEditor, Through: "delete and create of storageclasses", Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
+	set := scene(governed, given(lateClass), given(claimOf("$name", "", "storageClassName: $name")))
+	all := template{by: storageEditor, set: set, ground: shared, resource: "storageclasses"}.everyWay(topologies, "")
+	return append(all, Variant{By: storageEditor, Through: "delete and create of storageclasses", Ground: shared, Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
 		if err := s.actor().Delete(ctx, &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: s.name()}}); err != nil {
 			return nothing, err
 		}
@@ -155,10 +155,7 @@ metadata: {name: owner, namespace: $namespace, annotations: {terroir.dev/trust-l
 spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}], ` + mounts + `}
 `
 	mounted := scene(free, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), given(owner), func(ctx context.Context, s *stage) error {
-		node, err := s.settled(ctx, "owner")
-		if err == nil && node == "" {
-			err = errors.New("the owner of the volume is not schedulable")
-		}
+		_, err := s.bound(ctx, "owner")
 		return err
 	}, marked)
 	released := scene(governed, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {

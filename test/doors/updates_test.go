@@ -27,36 +27,36 @@ func gates() []Variant {
 		return given(`
 apiVersion: v1
 kind: Pod
-metadata: {name: tried, namespace: $namespace, labels: {app: tried}}
+metadata: {name: $name, namespace: $namespace, labels: {app: tried}}
 spec: {terminationGracePeriodSeconds: 0, schedulingGates: [{name: ` + gate + `}], containers: [{name: c, image: x}]}
 `)
 	}
-	lifted := change{apiVersion: "v1", kind: "Pod", namespace: "$namespace", name: "tried", path: []string{"spec", "schedulingGates"}}
-	ours := template{by: namespaceAdmin, resource: "pods", set: scene(governed, gated("terroir.dev/keys"))}
+	lifted := change{apiVersion: "v1", kind: "Pod", namespace: "$namespace", name: "$name", path: []string{"spec", "schedulingGates"}}
+	ours := template{by: namespaceAdmin, resource: "pods", ground: shared, set: scene(governed, gated("terroir.dev/keys"))}
 	all := ours.everyWay(lifted, "")
 	edited := func(spec string) func(context.Context, *stage) (effect, error) {
 		return func(ctx context.Context, s *stage) (effect, error) {
-			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace(), Name: "tried"}}
+			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace(), Name: s.name()}}
 			for _, patch := range []string{spec, `{"spec":{"schedulingGates":null}}`} {
 				if err := s.actor().Patch(ctx, p, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
 					return nothing, err
 				}
 			}
-			return s.lands(ctx, "tried")
+			return s.lands(ctx, s.name())
 		}
 	}
 	set := scene(governed, gated("example.com/quota"))
 	terms := `{"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchFields":[{"key":"metadata.name","operator":"In","values":["abroad"]}]}]}}}}}`
-	unspread := Variant{By: namespaceAdmin, Through: "merge patch of a gated pod's constraints", Closed: Kubernetes, Why: "while gated, only nodeSelector and affinity can be changed, and only tightened", Set: set}
+	unspread := Variant{By: namespaceAdmin, Through: "merge patch of a gated pod's constraints", Closed: Kubernetes, Why: "while gated, only nodeSelector and affinity can be changed, and only tightened", Ground: shared, Set: set}
 	unspread.Try = func(ctx context.Context, s *stage) (effect, error) {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace(), Name: "tried"}}
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace(), Name: s.name()}}
 		err := s.actor().Patch(ctx, p, client.RawPatch("application/merge-patch+json", []byte(
 			`{"spec":{"topologySpreadConstraints":[{"maxSkew":5,"topologyKey":"x","whenUnsatisfiable":"ScheduleAnyway"}]}}`)))
 		return err == nil, err
 	}
 	return append(all,
-		Variant{By: namespaceAdmin, Through: "merge patch of a gated pod's nodeSelector", Closed: Undone, Set: set, Try: edited(`{"spec":{"nodeSelector":{"kubernetes.io/hostname":"abroad"}}}`)},
-		Variant{By: namespaceAdmin, Through: "merge patch of a gated pod's affinity", Closed: Undone, Set: set, Try: edited(terms)},
+		Variant{By: namespaceAdmin, Through: "merge patch of a gated pod's nodeSelector", Closed: Undone, Ground: shared, Set: set, Try: edited(`{"spec":{"nodeSelector":{"kubernetes.io/hostname":"abroad"}}}`)},
+		Variant{By: namespaceAdmin, Through: "merge patch of a gated pod's affinity", Closed: Undone, Ground: shared, Set: set, Try: edited(terms)},
 		unspread,
 	)
 }
@@ -64,12 +64,12 @@ spec: {terminationGracePeriodSeconds: 0, schedulingGates: [{name: ` + gate + `}]
 func stamps() []Variant {
 	set := scene(governed, running)
 	of := func(key, kind string, value any) change {
-		return change{apiVersion: "v1", kind: "Pod", namespace: "$namespace", name: "victim", path: []string{"metadata", kind, key}, value: value}
+		return change{apiVersion: "v1", kind: "Pod", namespace: "$namespace", name: "$name", path: []string{"metadata", kind, key}, value: value}
 	}
 	workload, unlabelled := of("terroir.dev/workload", "labels", "forged"), of("terroir.dev/workload", "labels", nil)
 	placement, untold := of("terroir.dev/placement", "annotations", "forged"), of("terroir.dev/placement", "annotations", nil)
-	editor := template{by: namespaceEditor, set: set, resource: "pods"}
-	operator := template{by: podOperator, set: set, resource: "pods"}
+	editor := template{by: namespaceEditor, set: set, ground: shared, resource: "pods"}
+	operator := template{by: podOperator, set: set, ground: shared, resource: "pods"}
 	var all []Variant
 	all = append(all, editor.everyWay(workload, "")...)
 	all = append(all, editor.everyWay(unlabelled, "")...)
@@ -79,7 +79,7 @@ func stamps() []Variant {
 	all = append(all, operator.everyWay(placement, "status")...)
 	all = append(all, operator.everyWay(untold, "status")...)
 	for _, sub := range []string{"ephemeralcontainers", "resize"} {
-		keeps := template{by: podOperator, set: set, resource: "pods", closed: Kubernetes}
+		keeps := template{by: podOperator, set: set, ground: shared, resource: "pods", closed: Kubernetes}
 		for _, v := range keeps.everyWay(workload, sub) {
 			v.Why = "this subresource takes nothing else from the request"
 			all = append(all, v)
@@ -88,12 +88,12 @@ func stamps() []Variant {
 	asked := scene(free, given(`
 apiVersion: v1
 kind: Pod
-metadata: {name: victim, namespace: $namespace, annotations: {terroir.dev/trust-level: trusted}}
+metadata: {name: $name, namespace: $namespace, annotations: {terroir.dev/trust-level: trusted}}
 spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}]}
 `))
 	level := of("terroir.dev/trust-level", "annotations", nil)
-	all = append(all, template{by: namespaceEditor, set: asked, resource: "pods"}.everyWay(level, "")...)
-	all = append(all, template{by: podOperator, set: asked, resource: "pods"}.everyWay(level, "status")...)
+	all = append(all, template{by: namespaceEditor, set: asked, ground: annotated, resource: "pods"}.everyWay(level, "")...)
+	all = append(all, template{by: podOperator, set: asked, ground: annotated, resource: "pods"}.everyWay(level, "status")...)
 	return append(all, Variant{
 		By: kubelet, Through: "merge patch of pods/status", Set: scene(governed, strangeNode, mirrorless), Closed: Refused,
 		Try: func(ctx context.Context, s *stage) (effect, error) {
@@ -114,7 +114,7 @@ func mirrorless(ctx context.Context, s *stage) error {
 		return s.create(ctx, s.admin, `
 apiVersion: v1
 kind: Pod
-metadata: {name: victim, namespace: $namespace, labels: {app: victim, terroir.dev/workload: victim}}
+metadata: {name: $name, namespace: $namespace, labels: {app: victim, terroir.dev/workload: $name}}
 spec: {terminationGracePeriodSeconds: 0, nodeName: $node, containers: [{name: c, image: x}]}
 `)
 	})

@@ -48,6 +48,7 @@ type template struct {
 	by     who
 	closed Closing
 	set    func(context.Context, *stage) error
+	ground string
 	// resource is the plural, for the table.
 	resource string
 	// kubernetes says by verb and subresource, such as "update of pods/status", why Kubernetes itself closes it.
@@ -86,7 +87,7 @@ func (t template) variant(c change, verb, sub string) Variant {
 		resource += "/" + sub
 	}
 	through := verb + " of " + resource
-	v := Variant{By: t.by, Through: through, Closed: t.closed, Set: t.set, Noticed: t.noticed}
+	v := Variant{By: t.by, Through: through, Closed: t.closed, Ground: t.ground, Set: t.set, Noticed: t.noticed}
 	if why := t.kubernetes[through]; why != "" {
 		v.Closed, v.Why = Kubernetes, why
 	}
