@@ -318,6 +318,9 @@ func (s *stage) daemonsAbroad(ctx context.Context) (effect, error) {
 			return false, nothing, err
 		}
 		status := set.Status
+		if status.ObservedGeneration == set.Generation && status.DesiredNumberScheduled == 0 {
+			return true, f.abroad, nil
+		}
 		done := status.ObservedGeneration == set.Generation && f.settled && f.bound >= int(status.DesiredNumberScheduled) && status.UpdatedNumberScheduled >= status.DesiredNumberScheduled
 		return done || refusal != nil, f.abroad, refusal
 	})
@@ -337,7 +340,7 @@ func daemonSets() []Variant {
 		{By: namespaceEditor, Through: "create of daemonsets", Closed: Undone, Set: governed, Try: create(daemonSet("", ""))},
 		{By: namespaceEditor, Through: "create of daemonsets with OR-ed terms", Closed: Undone, Set: governed, Try: create(daemonSet("", byName))},
 		{By: namespaceEditor, Through: "create of annotated daemonsets", Closed: Undone, Set: free, Try: create(daemonSet("annotations: {terroir.dev/trust-level: trusted}", ""))},
-		{By: namespaceEditor, Through: "create of daemonsets with nodeName", Set: governed, Try: create(daemonSet("", toAbroad))},
+		{By: namespaceEditor, Through: "create of daemonsets with nodeName", Closed: Undone, Set: governed, Try: create(daemonSet("", toAbroad))},
 	}
 	unselected := change{apiVersion: "apps/v1", kind: "DaemonSet", namespace: "$namespace", name: "tried", path: []string{"spec", "template", "spec", "nodeSelector"}, value: map[string]any{"doors.example.com/daemons": "yes"}}
 	update := template{

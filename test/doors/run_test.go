@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/terroir-dev/terroir/test/cluster"
 	"github.com/terroir-dev/terroir/test/terroir"
@@ -63,6 +65,7 @@ func (p *play) name() string { return fmt.Sprintf("d%02d-%02d", p.door.Number, p
 
 func TestDoors(t *testing.T) {
 	doors := Doors()
+	log.SetLogger(logr.Discard()) // its clients have nothing to say here
 	c := cluster.New(t)
 	th, err := newTheatre(c)
 	if err != nil {

@@ -204,7 +204,7 @@ func (s *stage) settled(ctx context.Context, name string) (node string, err erro
 
 func unschedulable(p *corev1.Pod) bool {
 	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package doors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -95,30 +94,16 @@ spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}]}
 	all = append(all, template{by: namespaceEditor, set: asked, ground: annotated, resource: "pods"}.everyWay(level, "")...)
 	all = append(all, template{by: podOperator, set: asked, ground: annotated, resource: "pods"}.everyWay(level, "status")...)
 	return append(all, Variant{
-		By: kubelet, Through: "merge patch of pods/status", Set: scene(governed, strangeNode, mirrorless), Closed: Refused,
+		By: kubelet, Through: "merge patch of pods/status", Set: scene(free, strangeNode, onItsNode, becomesGoverned), Closed: Kubernetes, Why: "NodeRestriction: a kubelet does not change labels through pods/status",
 		Try: func(ctx context.Context, s *stage) (effect, error) {
 			return template{resource: "pods"}.variant(workload, mergePatch, "status").Try(ctx, s)
 		},
 	})
 }
 
-// mirrorless makes a pod that runs on the stage's own node, bound there by the administrator's scheduler before the namespace was governed.
-func mirrorless(ctx context.Context, s *stage) error {
-	var n corev1.Namespace
-	n.Name = s.namespace()
-	out := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"doors":null,"terroir.dev/governed":null}}}`))
-	if err := s.admin.Patch(ctx, &n, out); err != nil {
-		return err
-	}
-	err := eventually(ctx, func() error {
-		return s.create(ctx, s.admin, `
-apiVersion: v1
-kind: Pod
-metadata: {name: $name, namespace: $namespace, labels: {app: victim, terroir.dev/workload: $name}}
-spec: {terminationGracePeriodSeconds: 0, nodeName: $node, containers: [{name: c, image: x}]}
-`)
-	})
-	return errors.Join(err, becomesGoverned(ctx, s))
+// onItsNode makes a pod that runs on the stage's own node, whose kubelet then may write its status.
+func onItsNode(ctx context.Context, s *stage) error {
+	return s.prepare(ctx, podOf("", `nodeName: $node`))
 }
 
 // webSet is a Deployment that asks for a level by annotation.

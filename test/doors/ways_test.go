@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -101,6 +102,9 @@ func (t template) variant(c change, verb, sub string) Variant {
 		if isBroken(err) {
 			return nothing, err
 		}
+		if err != nil && !apierrors.IsForbidden(err) && v.Closed != Kubernetes {
+			return mishap("it never came before admission: %w", err)
+		}
 		e, failed := told(ctx, s, filled)
 		if failed != nil {
 			return e, failed
@@ -157,7 +161,7 @@ func (c change) carry(ctx context.Context, s *stage, verb, sub string) error {
 	if verb == put {
 		return c.put(ctx, s, sub)
 	}
-	patch, err := c.patch(ctx, s, verb)
+	patch, err := c.patch(ctx, s, verb, sub)
 	if err != nil {
 		return err
 	}
@@ -176,7 +180,10 @@ func (c change) carry(ctx context.Context, s *stage, verb, sub string) error {
 	return s.actor().SubResource(sub).Patch(ctx, u, patch, on)
 }
 
-func (c change) patch(ctx context.Context, s *stage, verb string) (client.Patch, error) {
+// What the subresource scale is made of, on all kinds.
+const scaleVersion, scaleKind = "autoscaling/v1", "Scale"
+
+func (c change) patch(ctx context.Context, s *stage, verb, sub string) (client.Patch, error) {
 	switch verb {
 	case jsonPatch:
 		return c.jsonPatch(ctx, s)
@@ -185,6 +192,9 @@ func (c change) patch(ctx context.Context, s *stage, verb string) (client.Patch,
 	case apply:
 		body := nested(c.path, c.value)
 		body["apiVersion"], body["kind"] = c.apiVersion, c.kind
+		if sub == "scale" {
+			body["apiVersion"], body["kind"] = scaleVersion, scaleKind
+		}
 		meta, _ := body["metadata"].(map[string]any)
 		if meta == nil {
 			meta = map[string]any{}
@@ -252,9 +262,17 @@ func (c change) put(ctx context.Context, s *stage, sub string) error {
 		} else if err := unstructured.SetNestedField(u.Object, c.value, c.path...); err != nil {
 			return broken{err}
 		}
-		if sub == "" {
+		switch sub {
+		case "":
 			err = s.actor().Update(ctx, u)
-		} else {
+		case "scale":
+			body := &unstructured.Unstructured{Object: nested(c.path, c.value)}
+			body.SetAPIVersion(scaleVersion)
+			body.SetKind(scaleKind)
+			body.SetNamespace(c.namespace)
+			body.SetName(c.name)
+			err = s.actor().SubResource(sub).Update(ctx, u, client.WithSubResourceBody(body))
+		default:
 			err = s.actor().SubResource(sub).Update(ctx, u)
 		}
 		if !isConflict(err) {
