@@ -247,10 +247,26 @@ func (s *stage) revoke(ctx context.Context) error {
 		status, _ := all[0].Object["status"].(map[string]any)
 		listed, _ := status["revoking"].([]any)
 		status["revoking"] = append(listed, map[string]any{"node": s.node(), "trustLevels": []any{franceLevel}, "until": "2099-01-01T00:00:00Z"})
-		if err := s.admin.SubResource("status").Update(ctx, all[0]); !isConflict(err) {
+		err := s.admin.SubResource("status").Update(ctx, all[0])
+		if err == nil {
+			return s.heard(ctx)
+		}
+		if !isConflict(err) {
 			return err
 		}
 	}
+}
+
+// heard waits until the API server has heard of the list of nodes being revoked.
+func (s *stage) heard(ctx context.Context) error {
+	return eventually(ctx, func() error {
+		err := s.bindsWith(ctx, s.as(scheduler), s.name(), &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: s.node()}},
+			&client.SubResourceCreateOptions{CreateOptions: client.CreateOptions{DryRun: []string{metav1.DryRunAll}}})
+		if err == nil {
+			return fmt.Errorf("node %s is not known as being revoked", s.node())
+		}
+		return nil
+	})
 }
 
 // impersonating is somebody who impersonates a service account with rights of their own.

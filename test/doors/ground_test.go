@@ -541,21 +541,28 @@ func counted(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// judgedAgain waits until Terroir has looked at all nodes once more: a node made now is labelled no earlier than what came before was seen.
+// judgedAgain waits until Terroir has looked at all nodes once more. A node made now is labelled in a pass that has seen what came before;
+// one made after that, in a pass after that one.
 func (s *stage) judgedAgain(ctx context.Context) error {
 	if s.phase != with {
 		return nil
 	}
-	err := s.prepare(ctx, `
+	for _, marker := range []string{"-first", "-second"} {
+		err := s.prepare(ctx, `
 apiVersion: v1
 kind: Node
-metadata: {name: $name-marker, labels: {topology.kubernetes.io/zone: par-1}}
+metadata: {name: $name`+marker+`, labels: {topology.kubernetes.io/zone: par-1}}
 spec: {`+apart+`}
 `)
-	if err != nil {
-		return broken{err}
+		if err != nil {
+			return broken{err}
+		}
+		err = eventually(ctx, func() error { return s.labelled(ctx, s.name()+marker, openFrance, frenchZone) })
+		if err != nil {
+			return broken{err}
+		}
 	}
-	return eventually(ctx, func() error { return s.labelled(ctx, s.name()+"-marker", openFrance, frenchZone) })
+	return nil
 }
 
 func isConflict(err error) bool { return apierrors.IsConflict(err) }

@@ -15,6 +15,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -123,7 +124,7 @@ func patchedNodes() []Variant {
 	all = append(all, off.everyWay(nodeLabel(openFrance, nil), "", "status")...)
 	root := template{by: administrator, set: strangeNode, resource: "nodes"}
 	all = append(all, root.through(nodeLabel(openLevel, "site-a"), mergePatch, put)...)
-	moved := template{by: daemon, set: strangeNode, resource: "nodes", closed: Refused, effect: openByLabel}
+	moved := template{by: daemon, set: strangeNode, resource: "nodes", closed: Undone, effect: openByLabel}
 	for _, v := range moved.everyWay(nodeLabel(corev1.LabelTopologyZone, frenchZone), "", "status") {
 		v.Through += ", into a qualified zone"
 		all = append(all, v)
@@ -330,6 +331,21 @@ spec: {drivers: [{name: bsu.csi.outscale.com, nodeID: x}]}
 		v.Why = "a providerID, once set, is immutable"
 		all = append(all, v)
 	}
+	registered := func(ctx context.Context, s *stage) (effect, error) {
+		err := s.create(ctx, s.actor(), `
+apiVersion: v1
+kind: Node
+metadata: {name: $node, labels: {kubernetes.io/hostname: $node}}
+spec: {providerID: "aws:///gouv-west-1a/i-$node", `+apart+`}
+`)
+		if err != nil {
+			return nothing, err
+		}
+		return vouched(ctx, s, providerID.fill(s))
+	}
+	for _, by := range []who{kubelet, nodeMaker} {
+		all = append(all, Variant{By: by, Through: "create of nodes with a providerID", Closed: Undone, Set: given(driver), Try: registered})
+	}
 	ours := "terroir.node-restriction.kubernetes.io/provider-id-from"
 	all = append(all, template{by: unrestrictedKubelet, set: withDriver, resource: "nodes"}.through(nodeLabel(ours, "cloud-controller"), mergePatch, put)...)
 	all = append(all,
@@ -337,8 +353,18 @@ spec: {drivers: [{name: bsu.csi.outscale.com, nodeID: x}]}
 		Variant{By: storageEditor, Through: "create of csinodes", Set: strangeNode, Try: drivers},
 		Variant{By: otherKubelet, Through: "create of csinodes", Closed: Kubernetes, Why: "the node authorizer and NodeRestriction: its own CSINode only", Set: strangeNode, Try: drivers},
 	)
-	all = append(all, template{by: daemon, set: empty, resource: "csinodes"}.through(later, mergePatch, jsonPatch, put, strategicPatch)...)
+	all = append(all, template{by: daemon, set: empty, resource: "csinodes", effect: hasDriver}.through(later, mergePatch, jsonPatch, put, strategicPatch)...)
 	return all
+}
+
+// hasDriver tells whether the stage's node has a CSI driver, as its CSINode says.
+func hasDriver(ctx context.Context, s *stage, c change) (effect, error) {
+	u, err := c.read(ctx, s)
+	if err != nil {
+		return nothing, err
+	}
+	drivers, _, _ := unstructured.NestedSlice(u.Object, "spec", "drivers")
+	return effect(len(drivers) > 0), nil
 }
 
 func selfCertified() []Variant {

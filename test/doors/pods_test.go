@@ -489,6 +489,14 @@ func (s *stage) crowded(ctx context.Context, pods int) (effect, error) {
 		for _, n := range f.bySite {
 			fullest = max(fullest, n)
 		}
+		if f.settled && f.pods >= pods && fullest > 1 && len(f.bySite) < 3 && s.phase != without {
+			var list corev1.PodList
+			_ = s.admin.List(ctx, &list, client.InNamespace(s.namespace()))
+			for i := range list.Items {
+				p := &list.Items[i]
+				fmt.Println("DEBUG", s.name(), p.Name, p.Spec.NodeName, p.Labels, fmt.Sprintf("%+v", p.Spec.TopologySpreadConstraints), p.Spec.NodeSelector, p.Status.Conditions, p.CreationTimestamp)
+			}
+		}
 		return f.settled && f.pods >= pods, effect(fullest > 1 && len(f.bySite) < 3), nil
 	})
 }

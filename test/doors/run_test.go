@@ -216,7 +216,7 @@ func (p *play) judge(ph phase, r result) string {
 	case bool(r.effect):
 		return "IT IS OPEN"
 	case closed == Undone:
-		return when(r.err != nil && !refused(r.err), fmt.Sprintf("it is refused, and not by Terroir: %v", r.err))
+		return when(r.err != nil && !refused(r.err) && !withoutFloor(r.err), fmt.Sprintf("it is refused, and not by Terroir: %v", r.err))
 	default:
 		return when(!refused(r.err), fmt.Sprintf("it is not refused by a sentence of Terroir's: %v", r.err))
 	}
@@ -238,6 +238,11 @@ func (p *play) closed(ph phase) bool {
 // ownSentence recognises a refusal by Terroir: a sentence of its fence or of its webhook. That an expression could not be
 // evaluated, or that a parameter is missing, is no sentence.
 var ownSentence = regexp.MustCompile(`(?s)ValidatingAdmissionPolicy 'terroir-[a-z-]+' with binding '[^']+' denied request: \S|admission webhook "[^"]*terroir\.dev" denied the request: \S`)
+
+// withoutFloor tells whether the fence refused because the namespace has no floor yet: in the API server's words, which are not Terroir's to choose.
+func withoutFloor(err error) bool {
+	return strings.Contains(err.Error(), "policy 'terroir-") && strings.Contains(err.Error(), "no params found")
+}
 
 // refused tells whether an error is a refusal by Terroir.
 func refused(err error) bool {

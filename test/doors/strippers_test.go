@@ -16,7 +16,7 @@ func strippers() []Variant {
 	pod := podOf(`labels: {strip: $name}`, `nodeSelector: {kubernetes.io/hostname: abroad}`)
 	return []Variant{
 		{By: namespaceEditor, Through: "create of pods past a mutating admission policy", Closed: Undone, Ground: shared, Set: scene(governed, stripByPolicy), Try: creates(pod)},
-		{By: namespaceEditor, Through: "create of pods past a mutating webhook", Ground: shared, Set: scene(governed, stripByWebhook), Try: creates(pod)},
+		{By: namespaceEditor, Through: "create of pods past a mutating webhook", Closed: Undone, Ground: shared, Set: scene(governed, stripByWebhook), Try: creates(pod)},
 		{By: namespaceEditor, Through: "create of pods past a mutating webhook that sets nodeName", Ground: shared, Set: scene(governed, bindByWebhook), Try: creates(pod)},
 	}
 }
