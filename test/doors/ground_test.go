@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -536,6 +537,19 @@ func counted(ctx context.Context, s *stage) error {
 		return err
 	}
 	if p.Status.Violations == 0 || !meta.IsStatusConditionFalse(p.Status.Conditions, v1alpha1.ConditionCompliant) {
+		return fmt.Errorf("the policy says %+v", p.Status)
+	}
+	return nil
+}
+
+// incompliant returns nil if the stage's own policy gives one of the reasons why it is not complied with.
+func (s *stage) incompliant(ctx context.Context, reasons ...string) error {
+	var p v1alpha1.ClusterPlacementPolicy
+	if err := s.admin.Get(ctx, client.ObjectKey{Name: s.name()}, &p); err != nil {
+		return err
+	}
+	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCompliant)
+	if c == nil || c.Status != metav1.ConditionFalse || !slices.Contains(reasons, c.Reason) {
 		return fmt.Errorf("the policy says %+v", p.Status)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -104,17 +103,7 @@ spec: {namespaceSelector: {matchLabels: {own: $name}}, trustLevels: [trusted], s
 }
 
 func scaleDowns() []Variant {
-	lost := func(ctx context.Context, s *stage) error {
-		var p v1alpha1.ClusterPlacementPolicy
-		if err := s.admin.Get(ctx, client.ObjectKey{Name: s.name()}, &p); err != nil {
-			return err
-		}
-		c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCompliant)
-		if c == nil || c.Status != metav1.ConditionFalse || c.Reason != "SpreadLost" {
-			return fmt.Errorf("the policy says %+v", p.Status)
-		}
-		return nil
-	}
+	lost := func(ctx context.Context, s *stage) error { return s.incompliant(ctx, "SpreadLost") }
 	return []Variant{{
 		By: namespaceEditor, Through: "update of replicasets/scale, the pods to stay chosen by their deletion cost", Closed: Noticed, Noticed: lost, Set: spreadOver,
 		Try: func(ctx context.Context, s *stage) (effect, error) {

@@ -196,7 +196,7 @@ func atHome() []Variant {
 	deployment := `{apiVersion: apps/v1, kind: Deployment, metadata: {name: $name, namespace: terroir-system}, spec: {replicas: 0, selector: {matchLabels: {app: $name}}, template: {metadata: {labels: {app: $name}}, spec: {containers: [{name: c, image: x}]}}}}`
 	slice := `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: $name, namespace: terroir-system}, addressType: IPv4, endpoints: []}`
 	network := `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: $name, namespace: terroir-system}, spec: {podSelector: {}}}`
-	budget := `{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: $name, namespace: terroir-system}, spec: {selector: {}}}`
+	budget := `{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: $name, namespace: terroir-system}, spec: {selector: {matchLabels: {app: $name}}}}`
 	quota := `{apiVersion: v1, kind: ResourceQuota, metadata: {name: $name, namespace: terroir-system}, spec: {hard: {pods: "100"}}}`
 	account := `{apiVersion: v1, kind: ServiceAccount, metadata: {name: $name, namespace: terroir-system}}`
 	var all []Variant
@@ -241,7 +241,7 @@ func actsAtHome(pod string) []Variant {
 			return s.actor().DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(v1alpha1.SystemNamespace), client.MatchingLabels{"made": s.name()})
 		})},
 		{By: platformEditor, Through: "merge patch of pods/ephemeralcontainers in terroir-system", Set: given(pod), Try: done(func(ctx context.Context, s *stage) error {
-			return s.actor().SubResource("ephemeralcontainers").Patch(ctx, self(s), client.RawPatch("application/strategic-merge-patch+json", []byte(`{"spec":{"ephemeralContainers":[{"name":"e","image":"x"}]}}`)))
+			return s.actor().SubResource("ephemeralcontainers").Patch(ctx, self(s), client.RawPatch("application/strategic-merge-patch+json", []byte(`{"spec":{"ephemeralContainers":[{"name":"e","image":"x","securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`)))
 		})},
 		{By: platformEditor, Through: "merge patch of pods/status in terroir-system", Set: given(pod), Try: done(func(ctx context.Context, s *stage) error {
 			return s.actor().SubResource("status").Patch(ctx, self(s), client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"app":"other"}}}`)))
@@ -297,7 +297,7 @@ func stand(o client.Object) func(context.Context, *stage) error {
 			p.Spec.PolicyName, p.Spec.ValidationActions = "none", []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny}
 		case *admissionregistrationv1.MutatingAdmissionPolicy:
 			p.Spec.MatchConstraints, p.Spec.ReinvocationPolicy = match, admissionregistrationv1.NeverReinvocationPolicy
-			p.Spec.Mutations = []admissionregistrationv1.Mutation{{PatchType: admissionregistrationv1.PatchTypeJSONPatch, JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "[]"}}}
+			p.Spec.Mutations = []admissionregistrationv1.Mutation{{PatchType: admissionregistrationv1.PatchTypeJSONPatch, JSONPatch: &admissionregistrationv1.JSONPatch{Expression: `[JSONPatch{op: "add", path: "/metadata/labels", value: {}}]`}}}
 		case *admissionregistrationv1.MutatingAdmissionPolicyBinding:
 			p.Spec.PolicyName = "none"
 		}

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
 // storageDoors are the doors by which data, and not the pod, reaches unqualified ground.
@@ -70,7 +74,7 @@ func selectedNodes() []Variant {
 func classes() []Variant {
 	abroadOnly := []any{map[string]any{"matchLabelExpressions": []any{map[string]any{"key": "topology.kubernetes.io/zone", "values": []any{"abroad-1a"}}}}}
 	topologies := change{apiVersion: "storage.k8s.io/v1", kind: "StorageClass", name: "$name", path: []string{"allowedTopologies"}, value: abroadOnly}
-	set := scene(governed, given(lateClass), given(claimOf("$name", "", "storageClassName: $name")))
+	set := scene(governed, given(lateClass), given(claimOf("$name", "", "storageClassName: $name")), kept("storage.k8s.io/v1", "StorageClass"))
 	all := template{by: storageEditor, set: set, ground: shared, resource: "storageclasses"}.everyWay(topologies, "")
 	return append(all, Variant{By: storageEditor, Through: "delete and create of storageclasses", Ground: shared, Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
 		if err := s.actor().Delete(ctx, &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: s.name()}}); err != nil {
@@ -96,6 +100,7 @@ const (
 	onlyAbroad = `nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [abroad-1a]}]}]}}`
 	forData    = `claimRef: {namespace: $namespace, name: data}`
 	noClass    = `storageClassName: ""`
+	ownClass   = `storageClassName: $name`
 )
 
 // bindsData creates something, and happens if the claim data gets bound.
@@ -124,8 +129,8 @@ func volumes() []Variant {
 		{By: storageEditor, Through: "create of persistentvolumes prebound, with affinity abroad", Closed: Noticed, Noticed: saysOfVolume, Set: waits, Try: bindsData(volumeOf("", forData+", "+onlyAbroad))},
 		{By: storageEditor, Through: "create of persistentvolumes prebound, without affinity", Closed: Noticed, Noticed: saysOfVolume, Set: waits, Try: bindsData(volumeOf("", forData))},
 		{By: storageEditor, Through: "create of persistentvolumes prebound, with a zone label alone", Closed: Noticed, Noticed: saysOfVolume, Set: waits, Try: bindsData(volumeOf(`labels: {topology.kubernetes.io/zone: abroad-1a}`, forData))},
-		{By: namespaceEditor, Through: "create of persistentvolumeclaims with a volumeName", Closed: Noticed, Noticed: saysOfVolume, Set: scene(ownPolicy, given(volumeOf("", onlyAbroad))), Try: bindsData(claimOf("data", "", noClass+", volumeName: $name"))},
-		{By: namespaceEditor, Through: "create of persistentvolumeclaims of the empty class", Closed: Noticed, Noticed: saysOfVolume, Set: scene(ownPolicy, given(volumeOf("labels: {for: $name}", onlyAbroad))), Try: bindsData(claimOf("data", "", noClass+", selector: {matchLabels: {for: $name}}"))},
+		{By: namespaceEditor, Through: "create of persistentvolumeclaims with a volumeName", Closed: Noticed, Noticed: saysOfVolume, Set: scene(ownPolicy, given(volumeOf("", ownClass+", "+onlyAbroad))), Try: bindsData(claimOf("data", "", ownClass+", volumeName: $name"))},
+		{By: namespaceEditor, Through: "create of persistentvolumeclaims of a class without provisioner", Closed: Noticed, Noticed: saysOfVolume, Set: scene(ownPolicy, given(volumeOf("", ownClass+", "+onlyAbroad))), Try: bindsData(claimOf("data", "", ownClass))},
 	}
 	affinity := map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{map[string]any{"matchExpressions": []any{
 		map[string]any{"key": "topology.kubernetes.io/zone", "operator": "In", "values": []any{"abroad-1a"}},
@@ -134,8 +139,8 @@ func volumes() []Variant {
 	bound := scene(ownPolicy, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
 		_, err := s.dataBound(ctx)
 		return err
-	})
-	t := template{by: storageEditor, set: bound, resource: "persistentvolumes", closed: Noticed, noticed: saysOfVolume}
+	}, kept("v1", "PersistentVolume"))
+	t := template{by: storageEditor, set: bound, resource: "persistentvolumes"}
 	for _, v := range t.through(late, mergePatch, put, apply) {
 		v.Through += ": a late affinity"
 		all = append(all, v)
@@ -143,8 +148,45 @@ func volumes() []Variant {
 	return all
 }
 
-// saysOfVolume is noticed when the stage's own policy says that a volume lies elsewhere.
-func saysOfVolume(ctx context.Context, s *stage) error { return counted(ctx, s) }
+// saysOfVolume is noticed when the stage's own policy says that a volume lies elsewhere, or that nobody knows where.
+func saysOfVolume(ctx context.Context, s *stage) error {
+	return s.incompliant(ctx, "VolumeNotQualified", "VolumePlaceUnknown")
+}
+
+// shares is noticed when the stage's own policy says that somebody elsewhere has the same data.
+func shares(ctx context.Context, s *stage) error { return s.incompliant(ctx, "ClaimShared") }
+
+// strays is noticed when the level says that a volume of the stage's namespace is reached from where it is not satisfied.
+func strays(ctx context.Context, s *stage) error {
+	u := change{apiVersion: "terroir.dev/v1alpha1", kind: "TrustLevel", name: level}.object()
+	if err := s.admin.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
+		return err
+	}
+	straying, _, _ := unstructured.NestedFieldNoCopy(u.Object, "status")
+	if !strings.Contains(fmt.Sprint(straying), s.namespace()) {
+		return fmt.Errorf("the trust level says %v", straying)
+	}
+	return nil
+}
+
+// kept waits until Terroir has marked what is named like the stage and holds data of a governed namespace. Without it nothing is.
+func kept(apiVersion, kind string) func(context.Context, *stage) error {
+	return func(ctx context.Context, s *stage) error {
+		if s.phase == without {
+			return nil
+		}
+		return eventually(ctx, func() error {
+			u := change{apiVersion: apiVersion, kind: kind, name: s.name()}.object()
+			if err := s.admin.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
+				return err
+			}
+			if u.GetLabels()[v1alpha1.GovernedLabel] != "true" {
+				return fmt.Errorf("%s %s is not marked", kind, s.name())
+			}
+			return nil
+		})
+	}
+}
 
 func lineage() []Variant {
 	mounts := `volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]`
@@ -160,11 +202,28 @@ spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}], ` + 
 	}, marked)
 	released := scene(governed, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
 		_, err := s.dataBound(ctx)
-		return errors.Join(err, s.release(ctx))
-	})
+		return err
+	}, kept("v1", "PersistentVolume"), func(ctx context.Context, s *stage) error { return s.release(ctx) })
+	bound := scene(ownPolicy, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
+		_, err := s.dataBound(ctx)
+		return err
+	}, given(`{apiVersion: v1, kind: Namespace, metadata: {name: $name-elsewhere}}`))
+	again := strings.NewReplacer("name: $name", "name: $name-again", "namespace: $namespace", "namespace: $name-elsewhere")
 	return []Variant{
-		{By: namespaceEditor, Through: "create of an ungoverned pod that mounts it", Set: mounted, Try: creates(podOf("", toAbroad+", "+mounts))},
-		{By: namespaceEditor, Through: "create of an ungoverned claim that clones it", Set: mounted, Try: func(ctx context.Context, s *stage) (effect, error) {
+		{By: storageEditor, Through: "create of a second persistentvolume of the same data, and of a claim elsewhere", Closed: Noticed, Noticed: shares, Set: bound, Try: func(ctx context.Context, s *stage) (effect, error) {
+			if err := s.create(ctx, s.actor(), again.Replace(volumeOf("", forData))+"---"+again.Replace(claimOf("data", "", noClass))); err != nil {
+				return nothing, err
+			}
+			return patient(ctx, func() (bool, effect, error) {
+				var c corev1.PersistentVolumeClaim
+				if err := s.admin.Get(ctx, client.ObjectKey{Namespace: s.name() + "-elsewhere", Name: "data"}, &c); err != nil {
+					return false, nothing, err
+				}
+				return c.Status.Phase == corev1.ClaimBound, happened, nil
+			})
+		}},
+		{By: namespaceEditor, Through: "create of an ungoverned pod that mounts it", Closed: Noticed, Noticed: strays, Set: mounted, Try: creates(podOf("", toAbroad+", "+mounts))},
+		{By: namespaceEditor, Through: "create of an ungoverned claim that clones it", Closed: Noticed, Noticed: strays, Set: mounted, Try: func(ctx context.Context, s *stage) (effect, error) {
 			err := s.create(ctx, s.actor(), claimOf("clone", "", `storageClassName: elsewhere, dataSource: {kind: PersistentVolumeClaim, name: data}`))
 			return err == nil, err
 		}},
@@ -215,9 +274,6 @@ spec: {attacher: bsu.csi.outscale.com, nodeName: abroad, source: {persistentVolu
 		}},
 		{By: storageEditor, Through: "server-side apply of volumeattachments", Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
 			return there(ctx, s, s.applies(ctx, attachment))
-		}},
-		{By: administrator, Through: "create of volumeattachments", Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
-			return there(ctx, s, s.create(ctx, s.actor(), attachment))
 		}},
 	}
 }
