@@ -36,8 +36,12 @@ func relabelledNamespaces() []Variant {
 	floors := change{apiVersion: "terroir.dev/v1alpha1", kind: "PlacementFloor", namespace: "$namespace", name: "floor", path: []string{"spec", "minSites"}, value: int64(1)}
 	f := template{by: worker, set: governed, resource: "placementfloors"}
 	all = append(all, f.everyWay(floors, "")...)
-	owned := change{apiVersion: "terroir.dev/v1alpha1", kind: "PlacementFloor", namespace: "$namespace", name: "floor", path: []string{"metadata", "finalizers"}, value: []any{"doors.example.com/kept"}}
-	add(": a finalizer", f.through(owned, mergePatch))
+	// An owner that is not there: the garbage collector then does what the sender may not.
+	owned := change{apiVersion: "terroir.dev/v1alpha1", kind: "PlacementFloor", namespace: "$namespace", name: "floor", path: []string{"metadata", "ownerReferences"}, value: []any{map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-4000-8000-000000000000",
+	}}}
+	f.effect = collected
+	add(": an owner that is gone", f.through(owned, mergePatch, put, apply))
 
 	return append(all,
 		Variant{By: worker, Through: "delete of placementfloors", Set: governed, Try: deletesFloor(func(ctx context.Context, s *stage, f *v1alpha1.PlacementFloor) error {
@@ -53,6 +57,13 @@ func relabelledNamespaces() []Variant {
 		Variant{By: tenantsOperator, Through: "create of namespaces with a false mark", Closed: Undone, Try: createsMarked(`terroir.dev/governed: "false"`)},
 		Variant{By: tenantsOperator, Through: "create of namespaces, and of pods at once", Closed: Undone, Try: createsMarked("")},
 	)
+}
+
+// collected tells whether the object got its owner, or is gone already for that.
+func collected(ctx context.Context, s *stage, c change) (effect, error) {
+	u := c.object()
+	found, err := s.exists(ctx, u, c.namespace, c.name)
+	return effect(err == nil && (!found || len(u.GetOwnerReferences()) > 0)), err
 }
 
 func deletesFloor(do func(context.Context, *stage, *v1alpha1.PlacementFloor) error) func(context.Context, *stage) (effect, error) {

@@ -591,6 +591,21 @@ func localData() []Variant {
 			},
 		})
 	}
+	all = append(all, Variant{
+		By: namespaceAdmin, Through: "create of a placementpolicy that allows it, and of pods with a hostPath", Ground: "allowed", Set: localDenied,
+		Try: func(ctx context.Context, s *stage) (effect, error) {
+			if err := s.create(ctx, s.actor(), `
+apiVersion: terroir.dev/v1alpha1
+kind: PlacementPolicy
+metadata: {name: lax, namespace: $namespace}
+spec: {trustLevels: [trusted], enforcement: Enforce, nodeLocalStorage: Allow}
+`); err != nil {
+				return nothing, err
+			}
+			err := s.create(ctx, s.actor(), podOf("", volume(`hostPath: {path: /var/data}`)))
+			return err == nil, err
+		},
+	})
 	return append(all, Variant{
 		By: namespaceEditor, Through: "create of replicasets with a hostPath", Set: localDenied,
 		Try: func(ctx context.Context, s *stage) (effect, error) {

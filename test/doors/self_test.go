@@ -160,6 +160,13 @@ spec: {group: terroir.dev, version: v2, groupPriorityMinimum: 2000, versionPrior
 			return s.create(ctx, c, ownHook, client.DryRunAll)
 		}),
 		{
+			By: collector, Through: "delete of terroirconfigs/cluster, as a dry run: its owner is gone",
+			Try: func(ctx context.Context, s *stage) (effect, error) {
+				err := s.actor().Delete(ctx, thing("terroir.dev/v1alpha1", "TerroirConfig", "cluster"), client.DryRunAll)
+				return err == nil, err
+			},
+		},
+		{
 			By: platformEditor, Through: "create of clusterroles that grant maintain", Closed: Kubernetes, Why: "RBAC: nobody grants what they do not hold",
 			Try: func(ctx context.Context, s *stage) (effect, error) {
 				err := s.actor().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "maintainer-" + s.name()}, Rules: []rbacv1.PolicyRule{

@@ -52,6 +52,8 @@ var (
 	platformEditor = person("platform editor", "platform-editor")
 	bootstrapper   = person("holder of a bootstrap token", "system:bootstrap:"+bootstrapID, "system:bootstrappers")
 	scheduler      = person("kube-scheduler", "system:kube-scheduler")
-	approver       = person("certificate approver", "approver")
-	administrator  = person("cluster-admin", "root", "system:masters")
+	// collector is the garbage collector, whom an owner reference to something that is gone makes anybody's deputy.
+	collector     = person("garbage collector as a deputy", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccounts", "system:serviceaccounts:kube-system")
+	approver      = person("certificate approver", "approver")
+	administrator = person("cluster-admin", "root", "system:masters")
 )
