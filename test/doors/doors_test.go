@@ -47,7 +47,8 @@ type Variant struct {
 	Set func(context.Context, *stage) error
 	// Try does it, and says whether its effect happened. The error is a refusal; see [refused] and [broken].
 	Try func(context.Context, *stage) (effect, error)
-	// Noticed returns nil once Terroir says in public what happened, or has put it right. It is asked again and again.
+	// Noticed returns nil once Terroir says in public what happened, or has put it right. It is asked again and again; before the try,
+	// what is to be said must not have been said.
 	Noticed func(context.Context, *stage) error
 	// Alone tells that nothing else may be tried at the same time, since it takes away what all others rest on.
 	Alone bool
@@ -71,14 +72,19 @@ const (
 	Undone
 	// Webhook: refused with a sentence of Terroir's, while the operator runs.
 	Webhook
-	// Noticed: happens, and the operator says so in public, or puts it right.
+	// Noticed: happens, and the operator says so in public.
 	Noticed
+	// PutBack: happens, and the operator puts it right within seconds.
+	PutBack
 	// Kubernetes closes it itself; Terroir has nothing to add.
 	Kubernetes
 )
 
 // needsOperator tells that nothing is closed while the operator is down.
-func (c Closing) needsOperator() bool { return c == Webhook || c == Noticed }
+func (c Closing) needsOperator() bool { return c == Webhook || c.afterwards() }
+
+// afterwards tells that nothing is closed in the request itself.
+func (c Closing) afterwards() bool { return c == Noticed || c == PutBack }
 
 // broken is an error that is no refusal: the try itself went wrong, and says nothing about the door.
 type broken struct{ error }

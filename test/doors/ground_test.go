@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -551,6 +552,23 @@ func (s *stage) incompliant(ctx context.Context, reasons ...string) error {
 	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionCompliant)
 	if c == nil || c.Status != metav1.ConditionFalse || !slices.Contains(reasons, c.Reason) {
 		return fmt.Errorf("the policy says %+v", p.Status)
+	}
+	return nil
+}
+
+// clear deletes the nodes of the phase: each of them has a heartbeat.
+func (th *theatre) clear(ctx context.Context) error {
+	var all corev1.NodeList
+	if err := th.admin.List(ctx, &all); err != nil {
+		return err
+	}
+	for i := range all.Items {
+		if !strings.Contains(all.Items[i].Name, fmt.Sprintf("-p%d", th.phase)) {
+			continue
+		}
+		if err := client.IgnoreNotFound(th.admin.Delete(ctx, &all.Items[i])); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -102,9 +102,51 @@ spec: {namespaceSelector: {matchLabels: {own: $name}}, trustLevels: [trusted], s
 	})(ctx, s)
 }
 
+// twoOnOneSite pins two pods, which owe a spread over two sites, to the one site of the stage's own: the first is on its first node, and the
+// other waits. Without Terroir it is on the second.
+func twoOnOneSite(ctx context.Context, s *stage) error {
+	return scene(ownZone, given(`
+apiVersion: v1
+kind: Node
+metadata: {name: $node-b, labels: {kubernetes.io/hostname: $node-b, topology.kubernetes.io/zone: $name}}
+spec: {`+apart+`}
+---
+apiVersion: terroir.dev/v1alpha1
+kind: ClusterPlacementPolicy
+metadata: {name: $name}
+spec: {namespaceSelector: {matchLabels: {own: $name}}, trustLevels: [in-france], spread: {minSites: 2}, enforcement: Enforce}
+`), func(ctx context.Context, s *stage) error {
+		return errors.Join(s.policyReady(ctx, s.name()), s.makeNamespace(ctx, "own: "+s.name()), s.governedBy(ctx))
+	}, given(workload("apps/v1", "ReplicaSet", "replicas: 2\n  "+selected, `tolerations: [{key: doors.example.com/apart, operator: Exists}], affinity: {nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [$name]}]}]},
+      preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, preference: {matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}}]}}`)),
+		func(ctx context.Context, s *stage) error {
+			return eventually(ctx, func() error {
+				f, err := s.fate(ctx)
+				if err == nil && f.bound == 0 {
+					err = errors.New("none of the two pods is bound")
+				}
+				return err
+			})
+		})(ctx, s)
+}
+
 func scaleDowns() []Variant {
 	lost := func(ctx context.Context, s *stage) error { return s.incompliant(ctx, "SpreadLost") }
 	return []Variant{{
+		By: daemon, Through: "merge patch of nodes: a taint, so that its pods are not counted", Closed: Noticed, Noticed: lost, Set: twoOnOneSite,
+		Try: func(ctx context.Context, s *stage) (effect, error) {
+			n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.node()}}
+			patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"taints":[{"key":"doors.example.com/apart","effect":"NoSchedule"},{"key":"doors.example.com/out","effect":"NoSchedule"}]}}`))
+			if err := s.actor().Patch(ctx, n, patch); err != nil {
+				return nothing, err
+			}
+			return patient(ctx, func() (bool, effect, error) {
+				f, refusal := s.fate(ctx)
+				return f.bound == 2 || refusal != nil, f.bound == 2, refusal
+			})
+		},
+	}, {
 		By: namespaceEditor, Through: "update of replicasets/scale, the pods to stay chosen by their deletion cost", Closed: Noticed, Noticed: lost, Set: spreadOver,
 		Try: func(ctx context.Context, s *stage) (effect, error) {
 			var pods corev1.PodList

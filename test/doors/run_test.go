@@ -128,6 +128,9 @@ func (th *theatre) perform(t *testing.T, p phase, plays []*play, between func() 
 			t.Errorf("door %d (%s), %s, %s [%s]: %s, %s", p.door.Number, p.door.Name, p.variant.By.words, p.variant.Through, p.name(), th.phase, problem)
 		}
 	}
+	if err := th.clear(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("%s: %d variants; setting their stages took %s, all of it %s", p, len(ready), set.Round(time.Second), time.Since(started).Round(time.Second))
 }
 
@@ -136,7 +139,7 @@ func (th *theatre) set(t *testing.T, plays []*play) []*play {
 	t.Helper()
 	var mu sync.Mutex
 	var ready []*play
-	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return th.phase == down && p.variant.Closed == Noticed })
+	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return th.phase == down && p.variant.Closed.afterwards() })
 	together(due, func(*play) bool { return true }, func(p *play) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -176,8 +179,12 @@ func (th *theatre) try(ctx context.Context, p *play) {
 	defer cancel()
 	var r result
 	s := th.stage(p)
+	early := th.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(ctx, s) == nil
 	r.effect, r.err = p.variant.Try(ctx, s)
-	if th.phase == with && p.variant.Closed == Noticed && !isBroken(r.err) {
+	switch {
+	case early:
+		r.unnoticed = errors.New("it was said before it happened")
+	case th.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
 		r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
 	}
 	p.results[th.phase] = r
@@ -209,7 +216,7 @@ func (p *play) judge(ph phase, r result) string {
 		return when(bool(r.effect), "it happened, though Kubernetes itself should prevent it")
 	case ph == without:
 		return when(!bool(r.effect), fmt.Sprintf("it should have been open; it did not happen: %v", r.err))
-	case closed == Noticed:
+	case closed.afterwards():
 		return when(r.unnoticed != nil, fmt.Sprintf("nobody notices it: %v", r.unnoticed))
 	case closed == Webhook && ph == down:
 		return "" // it says what it needs

@@ -324,7 +324,7 @@ func onStage(s *stage, o client.Object) client.Object {
 func removed(resource string, o client.Object) Variant {
 	var uid string
 	return Variant{
-		By: platformEditor, Through: "delete of " + resource, Closed: Noticed, Alone: true, Set: stand(o),
+		By: platformEditor, Through: "delete of " + resource, Closed: PutBack, Alone: true, Set: stand(o),
 		Try: func(ctx context.Context, s *stage) (effect, error) {
 			on := onStage(s, o)
 			if err := s.admin.Get(ctx, client.ObjectKeyFromObject(on), on); err != nil {
@@ -349,7 +349,7 @@ func removed(resource string, o client.Object) Variant {
 
 func edited(resource string, o client.Object, patch string, is func(client.Object) bool) Variant {
 	return Variant{
-		By: platformEditor, Through: "merge patch of " + resource, Closed: Noticed, Alone: true, Set: stand(o),
+		By: platformEditor, Through: "merge patch of " + resource, Closed: PutBack, Alone: true, Set: stand(o),
 		Try: func(ctx context.Context, s *stage) (effect, error) {
 			on := onStage(s, o)
 			err := s.actor().Patch(ctx, on, client.RawPatch("application/merge-patch+json", []byte(patch)))

@@ -98,6 +98,7 @@ spec:
 
 const (
 	onlyAbroad = `nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [abroad-1a]}]}]}}`
+	onlyHome   = `nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [gouv-west-1a]}]}]}}`
 	forData    = `claimRef: {namespace: $namespace, name: data}`
 	noClass    = `storageClassName: ""`
 	ownClass   = `storageClassName: $name`
@@ -196,7 +197,7 @@ kind: Pod
 metadata: {name: owner, namespace: $namespace, annotations: {terroir.dev/trust-level: trusted}}
 spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}], ` + mounts + `}
 `
-	mounted := scene(free, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), given(owner), func(ctx context.Context, s *stage) error {
+	mounted := scene(free, given(volumeOf("", forData+", "+onlyHome)), given(claimOf("data", "", noClass)), given(owner), func(ctx context.Context, s *stage) error {
 		_, err := s.bound(ctx, "owner")
 		return err
 	}, marked)
@@ -204,14 +205,14 @@ spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}], ` + 
 		_, err := s.dataBound(ctx)
 		return err
 	}, kept("v1", "PersistentVolume"), func(ctx context.Context, s *stage) error { return s.release(ctx) })
-	bound := scene(ownPolicy, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
+	bound := scene(ownPolicy, given(volumeOf("", forData+", "+onlyHome)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
 		_, err := s.dataBound(ctx)
 		return err
 	}, given(`{apiVersion: v1, kind: Namespace, metadata: {name: $name-elsewhere}}`))
 	again := strings.NewReplacer("name: $name", "name: $name-again", "namespace: $namespace", "namespace: $name-elsewhere")
 	return []Variant{
 		{By: storageEditor, Through: "create of a second persistentvolume of the same data, and of a claim elsewhere", Closed: Noticed, Noticed: shares, Set: bound, Try: func(ctx context.Context, s *stage) (effect, error) {
-			if err := s.create(ctx, s.actor(), again.Replace(volumeOf("", forData))+"---"+again.Replace(claimOf("data", "", noClass))); err != nil {
+			if err := s.create(ctx, s.actor(), again.Replace(volumeOf("", forData+", "+onlyHome))+"---"+again.Replace(claimOf("data", "", noClass))); err != nil {
 				return nothing, err
 			}
 			return patient(ctx, func() (bool, effect, error) {
@@ -260,7 +261,7 @@ kind: VolumeAttachment
 metadata: {name: $name}
 spec: {attacher: bsu.csi.outscale.com, nodeName: abroad, source: {persistentVolumeName: $name}}
 `
-	set := scene(governed, given(volumeOf("", forData)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
+	set := scene(governed, given(volumeOf("", forData+", "+onlyHome)), given(claimOf("data", "", noClass)), func(ctx context.Context, s *stage) error {
 		_, err := s.dataBound(ctx)
 		return err
 	})

@@ -29,7 +29,7 @@ func tallyOf(plays []*play) tally {
 			continue
 		}
 		t.open += one(bool(p.results[without].effect))
-		if p.variant.Closed == Noticed {
+		if p.variant.Closed.afterwards() {
 			r, played := p.results[with]
 			t.noticed += one(played && r.unnoticed == nil && !isBroken(r.err))
 		} else {
@@ -86,7 +86,7 @@ func of(n, all int) string {
 func table(doors []Door, plays []*play) string {
 	var text strings.Builder
 	var sum tally
-	rows := [][]string{{"#", "door", "tried", "open without", "closed with", "noticed with", "closed, operator down", "closed by"}}
+	rows := [][]string{{"#", "door", "tried", "open without", "closed with", "noticed or put back", "closed, operator down", "closed by"}}
 	for i := range doors {
 		d := &doors[i]
 		t := tallyOf(slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return p.door != d }))
@@ -114,7 +114,7 @@ func about(text *strings.Builder, d *Door) {
 		if _, known := through[v.By.words]; !known {
 			order = append(order, v.By.words)
 		}
-		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
+		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
 	}
 	for _, by := range order {
 		fold(text, by+": ", strings.Join(slices.Compact(through[by]), "; "))
@@ -183,7 +183,7 @@ func TestDoorsAreAllThere(t *testing.T) {
 			t.Errorf("door %d has %d variants, and says %q", d.Number, len(d.Variants), d.Elsewhere)
 		}
 		for _, v := range d.Variants {
-			if (v.Closed == Kubernetes) != (v.Why != "") || (v.Closed == Noticed) != (v.Noticed != nil) {
+			if (v.Closed == Kubernetes) != (v.Why != "") || v.Closed.afterwards() != (v.Noticed != nil) {
 				t.Errorf("door %d, %s, %s: how it is closed (%d), why (%q) and by what it is noticed (%t) do not fit", d.Number, v.By.words, v.Through, v.Closed, v.Why, v.Noticed != nil)
 			}
 		}
