@@ -21,7 +21,7 @@ func bindingDoors() []Door {
 	}
 }
 
-// binds binds a pod through pods/binding.
+// binds sends a Binding through pods/binding.
 func (s *stage) binds(ctx context.Context, as client.Client, pod, node string) error {
 	return s.bindsWith(ctx, as, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}})
 }
@@ -270,7 +270,7 @@ func (s *stage) heard(ctx context.Context) error {
 }
 
 // impersonating is somebody who impersonates a service account with rights of their own.
-func (s *stage) impersonating(ctx context.Context, user, impersonated string) (client.Client, error) {
+func (s *stage) impersonating(user, impersonated string) (client.Client, error) {
 	config, err := s.cluster.ConfigFor(user)
 	if err != nil {
 		return nil, err

@@ -46,9 +46,9 @@ func also(fields string) string {
 }
 
 // creates tries to create a pod, which happens if it comes to the unqualified node.
-func creates(text string, options ...client.CreateOption) func(context.Context, *stage) (effect, error) {
+func creates(text string) func(context.Context, *stage) (effect, error) {
 	return func(ctx context.Context, s *stage) (effect, error) {
-		if err := s.create(ctx, s.actor(), text, options...); err != nil {
+		if err := s.create(ctx, s.actor(), text); err != nil {
 			return nothing, err
 		}
 		return s.lands(ctx, s.name())
@@ -110,7 +110,7 @@ func nodeNames() []Variant {
 	}, updates.everyWay(update, "", "status")...)
 }
 
-// applies applies one object as the actor.
+// applies sends one object by server-side apply as the actor.
 func (s *stage) applies(ctx context.Context, text string) error {
 	all, err := objects(s.fill(text))
 	if err != nil || len(all) != 1 {
@@ -199,14 +199,12 @@ func schedulerNames() []Variant {
 			if err := s.admin.List(ctx, &pods, client.InNamespace(s.namespace())); err != nil {
 				return false, nothing, err
 			}
-			for i := range pods.Items {
-				if err := s.binds(ctx, s.as(secondScheduler), pods.Items[i].Name, abroad); err != nil {
-					return true, nothing, err
-				}
-				return true, happened, nil
+			if len(pods.Items) == 0 {
+				refusal := s.failedCreate(ctx)
+				return refusal != nil, nothing, refusal
 			}
-			refusal := s.failedCreate(ctx)
-			return refusal != nil, nothing, refusal
+			err := s.binds(ctx, s.as(secondScheduler), pods.Items[0].Name, abroad)
+			return true, err == nil, err
 		})
 	}
 	return []Variant{
@@ -405,7 +403,7 @@ spec: {terminationGracePeriodSeconds: 0, nodeName: abroad, containers: [{name: c
 func impersonations() []Variant {
 	as := func(user string) func(context.Context, *stage) (effect, error) {
 		return func(ctx context.Context, s *stage) (effect, error) {
-			acting, err := s.impersonating(ctx, "eve", s.fill(user))
+			acting, err := s.impersonating("eve", s.fill(user))
 			if err != nil {
 				return mishap("%w", err)
 			}
@@ -426,7 +424,7 @@ func impersonations() []Variant {
 		return s.lands(ctx, s.name())
 	}
 	bound := func(ctx context.Context, s *stage) (effect, error) {
-		acting, err := s.impersonating(ctx, "eve", s.fill("system:serviceaccount:$namespace:worker"))
+		acting, err := s.impersonating("eve", s.fill("system:serviceaccount:$namespace:worker"))
 		if err != nil {
 			return mishap("%w", err)
 		}

@@ -261,23 +261,22 @@ func actsAtHome(pod string) []Variant {
 
 // removedGuards are what no admission policy can guard: admission policies. Terroir puts them back.
 func removedGuards() []Variant {
-	object := func(o client.Object, name string) client.Object {
-		o.SetName(name)
+	ofPods := func(o client.Object) client.Object {
+		o.SetName("terroir-pods")
 		return o
 	}
 	policy, binding := &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
 	shaping, shapes := &admissionregistrationv1.MutatingAdmissionPolicy{}, &admissionregistrationv1.MutatingAdmissionPolicyBinding{}
-	const name = "terroir-pods"
 	return []Variant{
-		removed("validatingadmissionpolicies", object(policy, name)),
-		removed("validatingadmissionpolicybindings", object(binding, name)),
-		removed("mutatingadmissionpolicies", object(shaping, name)),
-		removed("mutatingadmissionpolicybindings", object(shapes, name)),
-		edited("validatingadmissionpolicies", object(policy.DeepCopy(), name), `{"spec":{"failurePolicy":"Ignore"}}`, func(o client.Object) bool {
+		removed("validatingadmissionpolicies", ofPods(policy)),
+		removed("validatingadmissionpolicybindings", ofPods(binding)),
+		removed("mutatingadmissionpolicies", ofPods(shaping)),
+		removed("mutatingadmissionpolicybindings", ofPods(shapes)),
+		edited("validatingadmissionpolicies", ofPods(policy.DeepCopy()), `{"spec":{"failurePolicy":"Ignore"}}`, func(o client.Object) bool {
 			p := o.(*admissionregistrationv1.ValidatingAdmissionPolicy).Spec.FailurePolicy
 			return p != nil && *p == admissionregistrationv1.Ignore
 		}),
-		edited("validatingadmissionpolicybindings", object(binding.DeepCopy(), name), `{"spec":{"validationActions":["Audit"]}}`, func(o client.Object) bool {
+		edited("validatingadmissionpolicybindings", ofPods(binding.DeepCopy()), `{"spec":{"validationActions":["Audit"]}}`, func(o client.Object) bool {
 			actions := o.(*admissionregistrationv1.ValidatingAdmissionPolicyBinding).Spec.ValidationActions
 			return len(actions) == 1 && actions[0] == admissionregistrationv1.Audit
 		}),
