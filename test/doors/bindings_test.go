@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
 // bindingDoors are the doors by which a pod that was admitted is bound where it should not be.
@@ -93,7 +95,10 @@ spec: {terminationGracePeriodSeconds: 0, nodeSelector: {fits: nowhere}, containe
 	return []Variant{
 		{By: worker, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(abroad)},
 		{By: worker, Through: "create of pods/binding of an annotated pod", Set: annotated, Try: bindsVictim(abroad)},
-		{By: worker, Through: "create of pods/binding of a pod annotated a moment ago", Set: free, Try: bindsAnnotated},
+		{
+			By: worker, Through: "create of pods/binding of an annotated pod, before its namespace is marked", Closed: Noticed, Noticed: astray, Try: bindsAnnotated,
+			Set: scene(free, given(`{apiVersion: terroir.dev/v1alpha1, kind: TrustLevel, metadata: {name: $name}, spec: {countries: [FR]}}`)),
+		},
 		{By: secondScheduler, Through: "create of pods/binding", Ground: shared, Set: set, Try: bindsVictim(abroad)},
 		{By: secondScheduler, Through: "create of pods/binding, without a kind", Ground: shared, Set: set, Try: withoutKind},
 		{By: secondScheduler, Through: "create of pods/binding, as a dry run", Ground: shared, Set: set, Try: dryRun},
@@ -113,7 +118,7 @@ func marked(ctx context.Context, s *stage) error {
 
 // bindsAnnotated creates an annotated pod in a namespace where nothing was governed and binds it before Terroir can have marked the namespace.
 func bindsAnnotated(ctx context.Context, s *stage) (effect, error) {
-	pod := podOf(`annotations: {terroir.dev/trust-level: trusted}`, `nodeSelector: {fits: nowhere}`)
+	pod := podOf(`annotations: {terroir.dev/trust-level: $name}`, `nodeSelector: {fits: nowhere}`)
 	if err := s.create(ctx, s.actor(), pod); err != nil {
 		return nothing, err
 	}
@@ -121,6 +126,23 @@ func bindsAnnotated(ctx context.Context, s *stage) (effect, error) {
 		return nothing, err
 	}
 	return s.lands(ctx, s.name())
+}
+
+// astray is noticed when the trust level of the stage's own counts a pod that is astray, or when there is none, since Terroir marked the namespace
+// before the binding came: who is first is a race, while Terroir runs.
+func astray(ctx context.Context, s *stage) error {
+	p, err := s.pod(ctx, s.name())
+	if err != nil || p.Spec.NodeName != abroad {
+		return err
+	}
+	var l v1alpha1.TrustLevel
+	if err := s.admin.Get(ctx, client.ObjectKey{Name: s.name()}, &l); err != nil {
+		return err
+	}
+	if l.Status.Astray == 0 {
+		return fmt.Errorf("the trust level says %+v", l.Status)
+	}
+	return nil
 }
 
 func legacyBinders() []Variant {

@@ -500,12 +500,30 @@ const apart = `taints: [{key: doors.example.com/apart, effect: NoSchedule}]`
 
 // strangeNode makes a node that no zone recognises.
 func strangeNode(ctx context.Context, s *stage) error {
-	return s.prepare(ctx, `
+	err := s.prepare(ctx, `
 apiVersion: v1
 kind: Node
 metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: abroad-1a, topology.kubernetes.io/region: abroad-1}, annotations: {made: for-doors}}
 spec: {`+apart+`}
 `)
+	return errors.Join(err, s.isReady(ctx))
+}
+
+// isReady waits until the stage's node is ready and nobody else is about to write it: then what was sent in vain was not overwritten.
+func (s *stage) isReady(ctx context.Context) error {
+	return eventually(ctx, func() error {
+		var n corev1.Node
+		if err := s.admin.Get(ctx, client.ObjectKey{Name: s.node()}, &n); err != nil {
+			return err
+		}
+		ready := slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		})
+		if !ready || len(n.Spec.Taints) != 1 {
+			return fmt.Errorf("node %s has conditions %+v and taints %+v", n.Name, n.Status.Conditions, n.Spec.Taints)
+		}
+		return nil
+	})
 }
 
 // frenchNode makes a node that is recognised by its zone label, and waits until it is.
@@ -517,7 +535,7 @@ metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kuberne
 spec: {`+apart+`}
 status: {nodeInfo: {machineID: before, systemUUID: before, bootID: before, kernelVersion: x, osImage: x, containerRuntimeVersion: x, kubeletVersion: x, kubeProxyVersion: x, operatingSystem: linux, architecture: amd64}}
 `)
-	return errors.Join(err, s.isOpen(ctx))
+	return errors.Join(err, s.isReady(ctx), s.isOpen(ctx))
 }
 
 // isOpen waits until the stage's node is open for the weaker level. Without Terroir nothing is.
@@ -597,4 +615,8 @@ spec: {`+apart+`}
 	return nil
 }
 
-func isConflict(err error) bool { return apierrors.IsConflict(err) }
+// isConflict tells whether somebody else wrote the object in the meantime. NodeRestriction, which comes before that is looked at, takes
+// taints of a moment ago for taints that a kubelet would change.
+func isConflict(err error) bool {
+	return apierrors.IsConflict(err) || err != nil && strings.Contains(err.Error(), "not allowed to modify taints")
+}
