@@ -38,7 +38,7 @@ type Variant struct {
 	Through string
 	// Closed says how Terroir closes this way.
 	Closed Closing
-	// Why says why Kubernetes itself closes it, where it does.
+	// Why says why Kubernetes itself closes it, or why nothing does.
 	Why string
 	// Ground names a namespace that the door's variants of the same Ground share. Empty: it has one of its own, since it looks at all that
 	// is there, or changes the namespace itself.
@@ -78,6 +78,8 @@ const (
 	PutBack
 	// Kubernetes closes it itself; Terroir has nothing to add.
 	Kubernetes
+	// StillOpen: nothing closes it. Why says why; that it is still so is tested, too.
+	StillOpen
 )
 
 // needsOperator tells that nothing is closed while the operator is down.

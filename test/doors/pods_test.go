@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -557,6 +558,9 @@ func adoptsUnspread(ctx context.Context, s *stage) (effect, error) {
 		onSite, settled := 0, len(pods.Items) >= 3
 		for i := range pods.Items {
 			p := &pods.Items[i]
+			if err := s.adoptionOf(ctx, p); refused(err) {
+				return true, nothing, err
+			}
 			settled = settled && len(p.OwnerReferences) > 0 && (p.Spec.NodeName != "" || unschedulable(p))
 			if strings.HasPrefix(p.Spec.NodeName, "na") {
 				onSite++
@@ -564,6 +568,21 @@ func adoptsUnspread(ctx context.Context, s *stage) (effect, error) {
 		}
 		return settled || len(pods.Items) > 3, onSite > 1 && len(pods.Items) == 3, nil
 	})
+}
+
+// adoptionOf tries, without doing it, what the controller of the ReplicaSet does with a pod that its selector fits. It tells nobody but its log
+// when that is refused.
+func (s *stage) adoptionOf(ctx context.Context, p *corev1.Pod) error {
+	var set appsv1.ReplicaSet
+	if err := s.admin.Get(ctx, client.ObjectKey{Namespace: s.namespace(), Name: "tried"}, &set); err != nil {
+		return broken{err}
+	}
+	owner := metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))
+	patch, err := raw("application/merge-patch+json", nested([]string{"metadata", "ownerReferences"}, []any{owner}))
+	if err != nil || metav1.GetControllerOf(p) != nil {
+		return err
+	}
+	return s.as(replicaSetController).Patch(ctx, p.DeepCopy(), patch, client.DryRunAll)
 }
 
 func localData() []Variant {

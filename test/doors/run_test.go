@@ -214,6 +214,8 @@ func (p *play) judge(ph phase, r result) string {
 	switch {
 	case closed == Kubernetes:
 		return when(bool(r.effect), "it happened, though Kubernetes itself should prevent it")
+	case closed == StillOpen && ph != without:
+		return when(!bool(r.effect), fmt.Sprintf("it is said to be open, and is not any more: say how it is closed: %v", r.err))
 	case ph == without:
 		return when(!bool(r.effect), fmt.Sprintf("it should have been open; it did not happen: %v", r.err))
 	case closed.afterwards():

@@ -18,6 +18,7 @@ type tally struct {
 	variants, kubernetes, open     int
 	closed, noticed                int
 	closedDown, needsOperator, due int
+	still                          int
 }
 
 func tallyOf(plays []*play) tally {
@@ -35,6 +36,7 @@ func tallyOf(plays []*play) tally {
 		} else {
 			t.due++
 			t.closed += one(p.closed(with))
+			t.still += one(p.variant.Closed == StillOpen)
 		}
 		if p.variant.Closed.needsOperator() {
 			t.needsOperator++
@@ -55,7 +57,7 @@ func one(is bool) int {
 func (t tally) add(o tally) tally {
 	return tally{
 		t.variants + o.variants, t.kubernetes + o.kubernetes, t.open + o.open, t.closed + o.closed, t.noticed + o.noticed,
-		t.closedDown + o.closedDown, t.needsOperator + o.needsOperator, t.due + o.due,
+		t.closedDown + o.closedDown, t.needsOperator + o.needsOperator, t.due + o.due, t.still + o.still,
 	}
 }
 
@@ -95,7 +97,7 @@ func table(doors []Door, plays []*play) string {
 	}
 	rows = append(rows, append(append([]string{"", "all"}, sum.columns()...), ""))
 	columns(&text, rows)
-	fmt.Fprintf(&text, "\n%d further variants are closed by Kubernetes itself, also without Terroir.\n", sum.kubernetes)
+	fmt.Fprintf(&text, "\n%d variants are closed by Kubernetes itself, also without Terroir; %d are known to be open still.\n", sum.kubernetes, sum.still)
 	for i := range doors {
 		about(&text, &doors[i])
 	}
@@ -114,7 +116,7 @@ func about(text *strings.Builder, d *Door) {
 		if _, known := through[v.By.words]; !known {
 			order = append(order, v.By.words)
 		}
-		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
+		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", StillOpen: " (STILL OPEN: " + v.Why + ")", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
 	}
 	for _, by := range order {
 		fold(text, by+": ", strings.Join(slices.Compact(through[by]), "; "))
@@ -183,7 +185,7 @@ func TestDoorsAreAllThere(t *testing.T) {
 			t.Errorf("door %d has %d variants, and says %q", d.Number, len(d.Variants), d.Elsewhere)
 		}
 		for _, v := range d.Variants {
-			if (v.Closed == Kubernetes) != (v.Why != "") || v.Closed.afterwards() != (v.Noticed != nil) {
+			if (v.Closed == Kubernetes || v.Closed == StillOpen) != (v.Why != "") || v.Closed.afterwards() != (v.Noticed != nil) {
 				t.Errorf("door %d, %s, %s: how it is closed (%d), why (%q) and by what it is noticed (%t) do not fit", d.Number, v.By.words, v.Through, v.Closed, v.Why, v.Noticed != nil)
 			}
 		}

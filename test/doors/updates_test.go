@@ -198,13 +198,23 @@ func adoptions() []Variant {
 			Variant{By: podOperator, Through: verb + " of pods/status, into a set under a policy", Set: older, Try: joins(verb, "status")},
 		)
 	}
+	// What only the annotation of a controller asks for shows neither in a pod that it may adopt nor in the request that adopts it.
+	const unseen = "an adopted pod does not show what its controller's own annotation asks for; a policy for the namespace closes it"
+	own := scene(free, given(webSet), complete)
 	return append(all,
-		Variant{By: namespaceEditor, Through: "create of pods with the labels of an annotated set", Set: scene(free, given(webSet), complete), Try: born("")},
-		Variant{By: namespaceEditor, Through: "create of pods owned by an annotated set", Set: scene(free, given(webSet), complete), Try: born("owned")},
-		Variant{By: namespaceEditor, Through: "create of a replicaset that selects older pods", Set: scene(free, given(foreign)), Try: adoptsForeign("ReplicaSet", "foreign")},
-		Variant{By: namespaceEditor, Through: "create of a statefulset that selects an older pod", Set: scene(free, given(strings.NewReplacer("name: foreign", "name: tried-0", "app: other", "app: tried").Replace(foreign))), Try: adoptsForeign("StatefulSet", "tried-0")},
+		Variant{By: namespaceEditor, Through: "create of a replicaset under a policy that selects older pods", Set: scene(free, given(foreign), becomesGoverned), Try: adoptsForeign("ReplicaSet", "foreign", "")},
+		Variant{By: namespaceEditor, Through: "create of pods with the labels of an annotated set", Closed: StillOpen, Why: unseen, Set: own, Try: born("")},
+		Variant{By: namespaceEditor, Through: "create of pods owned by an annotated set", Closed: StillOpen, Why: unseen, Set: own, Try: born("owned")},
+		Variant{By: namespaceEditor, Through: "create of an annotated replicaset that selects older pods", Closed: StillOpen, Why: unseen, Set: scene(free, given(foreign)), Try: adoptsForeign("ReplicaSet", "foreign", asksTrusted)},
+		Variant{
+			By: namespaceEditor, Through: "create of an annotated statefulset that selects an older pod", Closed: StillOpen, Why: unseen,
+			Set: scene(free, given(strings.NewReplacer("name: foreign", "name: tried-0", "app: other", "app: tried").Replace(foreign))), Try: adoptsForeign("StatefulSet", "tried-0", asksTrusted),
+		},
 	)
 }
+
+// asksTrusted is what a template says that asks for the level.
+const asksTrusted = ", annotations: {terroir.dev/trust-level: trusted}"
 
 // born creates a pod abroad, without any annotation, that the ReplicaSet of an annotated Deployment takes for its own.
 func born(owned string) func(context.Context, *stage) (effect, error) {
@@ -239,15 +249,15 @@ func (s *stage) taken(ctx context.Context, name string) (effect, error) {
 	})
 }
 
-// adoptsForeign creates a set that asks for a level and selects a pod that is there and runs abroad.
-func adoptsForeign(kind, pod string) func(context.Context, *stage) (effect, error) {
+// adoptsForeign creates a set that selects a pod that is there and runs abroad.
+func adoptsForeign(kind, pod, asks string) func(context.Context, *stage) (effect, error) {
 	return func(ctx context.Context, s *stage) (effect, error) {
 		app := "other"
 		if kind == "StatefulSet" {
 			app = "tried"
 		}
 		text := workload("apps/v1", kind, selected, "")
-		text = strings.ReplaceAll(text, "labels: {app: tried}", "labels: {app: "+app+"}, annotations: {terroir.dev/trust-level: trusted}")
+		text = strings.ReplaceAll(text, "labels: {app: tried}", "labels: {app: "+app+"}"+asks)
 		text = strings.ReplaceAll(text, "matchLabels: {app: tried}", "matchLabels: {app: "+app+"}")
 		if err := s.create(ctx, s.actor(), text); err != nil {
 			return nothing, err
@@ -257,9 +267,13 @@ func adoptsForeign(kind, pod string) func(context.Context, *stage) (effect, erro
 			if err != nil {
 				return false, nothing, err
 			}
-			owned := metav1.GetControllerOf(p) != nil
-			f, _ := s.fate(ctx)
-			return owned || f.pods > 1, effect(owned), s.failedCreate(ctx)
+			if metav1.GetControllerOf(p) != nil {
+				return true, happened, nil
+			}
+			if kind == "ReplicaSet" {
+				err = s.adoptionOf(ctx, p)
+			}
+			return refused(err), nothing, err
 		})
 	}
 }

@@ -53,7 +53,9 @@ var (
 	bootstrapper   = person("holder of a bootstrap token", "system:bootstrap:"+bootstrapID, "system:bootstrappers")
 	scheduler      = person("kube-scheduler", "system:kube-scheduler")
 	// collector is the garbage collector, whom an owner reference to something that is gone makes anybody's deputy.
-	collector     = person("garbage collector as a deputy", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccounts", "system:serviceaccounts:kube-system")
-	approver      = person("certificate approver", "approver")
-	administrator = person("cluster-admin", "root", "system:masters")
+	collector = person("garbage collector as a deputy", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccounts", "system:serviceaccounts:kube-system")
+	// replicaSetController adopts what the selector of somebody's ReplicaSet fits.
+	replicaSetController = person("replicaset controller as a deputy", "system:serviceaccount:kube-system:replicaset-controller", "system:serviceaccounts", "system:serviceaccounts:kube-system")
+	approver             = person("certificate approver", "approver")
+	administrator        = person("cluster-admin", "root", "system:masters")
 )
