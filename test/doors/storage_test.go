@@ -163,7 +163,7 @@ func strays(ctx context.Context, s *stage) error {
 	if err := s.admin.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
 		return err
 	}
-	straying, _, _ := unstructured.NestedFieldNoCopy(u.Object, "status")
+	straying, _, _ := unstructured.NestedFieldNoCopy(u.Object, "status", "straying")
 	if !strings.Contains(fmt.Sprint(straying), s.namespace()) {
 		return fmt.Errorf("the trust level says %v", straying)
 	}
@@ -224,7 +224,7 @@ spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}], ` + 
 			})
 		}},
 		{By: namespaceEditor, Through: "create of an ungoverned pod that mounts it", Closed: Noticed, Noticed: strays, Set: mounted, Try: creates(podOf("", toAbroad+", "+mounts))},
-		{By: namespaceEditor, Through: "create of an ungoverned claim that clones it", Closed: Noticed, Noticed: strays, Set: mounted, Try: func(ctx context.Context, s *stage) (effect, error) {
+		{By: namespaceEditor, Through: "create of an ungoverned claim that clones it", Closed: StillOpen, Why: "where only annotations govern, a claim owes nothing; a policy for the namespace closes it", Set: mounted, Try: func(ctx context.Context, s *stage) (effect, error) {
 			err := s.create(ctx, s.actor(), claimOf("clone", "", `storageClassName: elsewhere, dataSource: {kind: PersistentVolumeClaim, name: data}`))
 			return err == nil, err
 		}},
