@@ -224,7 +224,7 @@ spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}], ` + 
 			})
 		}},
 		{By: namespaceEditor, Through: "create of an ungoverned pod that mounts it", Closed: Noticed, Noticed: strays, Set: mounted, Try: creates(podOf("", toAbroad+", "+mounts))},
-		{By: namespaceEditor, Through: "create of an ungoverned claim that clones it", Closed: StillOpen, Why: "where only annotations govern, a claim owes nothing; a policy for the namespace closes it", Set: mounted, Try: func(ctx context.Context, s *stage) (effect, error) {
+		{By: namespaceEditor, Through: "create of an ungoverned claim that clones it", Closed: StillOpen, Why: "where only annotations govern, a claim owes nothing; under a policy for the namespace the audit sees it", Set: mounted, Try: func(ctx context.Context, s *stage) (effect, error) {
 			err := s.create(ctx, s.actor(), claimOf("clone", "", `storageClassName: elsewhere, dataSource: {kind: PersistentVolumeClaim, name: data}`))
 			return err == nil, err
 		}},
