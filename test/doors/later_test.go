@@ -153,10 +153,14 @@ func scaleDowns() []Variant {
 			if err := s.admin.List(ctx, &pods, client.InNamespace(s.namespace())); err != nil {
 				return mishap("%w", err)
 			}
-			site := pods.Items[0].Spec.NodeName[:2]
+			f, err := s.fate(ctx)
+			if err != nil {
+				return mishap("%w", err)
+			}
+			site := fullest(f.bySite)
 			for i := range pods.Items {
 				cost := "0"
-				if pods.Items[i].Spec.NodeName[:2] == site {
+				if siteOf(pods.Items[i].Spec.NodeName) == site {
 					cost = "100"
 				}
 				patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"`+cost+`"}}}`))
@@ -193,6 +197,17 @@ func whileDown() []Variant {
 			return s.anyAbroad(ctx)
 		}},
 	}
+}
+
+// fullest is the site with the most pods.
+func fullest(bySite map[string]int) string {
+	best := ""
+	for site, pods := range bySite {
+		if pods > bySite[best] {
+			best = site
+		}
+	}
+	return best
 }
 
 func olderPods() []Variant {

@@ -155,7 +155,7 @@ func (s *stage) fate(ctx context.Context) (fate, error) {
 		switch {
 		case p.Spec.NodeName != "":
 			f.bound++
-			f.bySite[strings.TrimRight(p.Spec.NodeName, "0123456789")]++
+			f.bySite[siteOf(p.Spec.NodeName)]++
 			f.abroad = f.abroad || p.Spec.NodeName == abroad
 		case !unschedulable(p):
 			f.settled = false
@@ -166,6 +166,9 @@ func (s *stage) fate(ctx context.Context) (fate, error) {
 	}
 	return f, nil
 }
+
+// siteOf gives the site of a node, which is named after it.
+func siteOf(node string) string { return strings.TrimRight(node, "0123456789") }
 
 // failedCreate is what a controller says about why it could not create a pod. Nil: it has not said anything.
 func (s *stage) failedCreate(ctx context.Context) error {
