@@ -63,6 +63,12 @@ test: ## Run every test, from units to the real control plane
 	go run ./test/cmd/localcluster build --kubelet
 	go run ./test/cmd/localcluster exec -- go test ./... -p 2 -timeout 20m
 
+# The package's tests run in `make test` like all others; here they print what came of every door.
+.PHONY: test-doors
+test-doors: ## Try every door of the threat model, without and with Terroir, and print the table
+	@go run ./test/cmd/localcluster build
+	@go test ./test/doors -count=1 -timeout 20m -v -run '^TestDoors$$' | sed -e '/^=== /d' -e '/^    run_test.go:[0-9]*: \(without\|with\) .*took/d'
+
 .PHONY: bench
 bench: ## Run the benchmarks and print them as a table
 	@go run ./test/cmd/bench

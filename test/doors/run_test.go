@@ -1,0 +1,263 @@
+package doors
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/terroir-dev/terroir/test/cluster"
+	"github.com/terroir-dev/terroir/test/terroir"
+)
+
+const (
+	// patience is how long a condition may take on a busy machine. Nothing measures time here.
+	patience = 60 * time.Second
+	// atOnce is how many variants are played at the same time.
+	atOnce = 24
+)
+
+// only lets somebody who works on some doors try no others.
+var only = flag.String("doors", "", "try only the doors of these numbers, separated by commas")
+
+// phase is one of the three times that each variant is played.
+type phase int
+
+const (
+	without phase = iota + 1
+	with
+	down
+)
+
+func (p phase) String() string {
+	return map[phase]string{without: "without Terroir", with: "with Terroir", down: "with the operator down"}[p]
+}
+
+// play is a variant with what came of it.
+type play struct {
+	door    *Door
+	number  int
+	variant *Variant
+	results map[phase]result
+}
+
+// result is what came of a variant in one phase.
+type result struct {
+	effect effect
+	err    error
+	// unnoticed is what is still missing for it to be noticed.
+	unnoticed error
+}
+
+func (p *play) name() string { return fmt.Sprintf("d%02d-%02d", p.door.Number, p.number) }
+
+func TestDoors(t *testing.T) {
+	doors := Doors()
+	log.SetLogger(logr.Discard()) // its clients have nothing to say here
+	c := cluster.New(t)
+	th, err := newTheatre(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plays := playsOf(doors)
+	if err := th.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	th.perform(t, without, plays, func() error { return nil })
+	if err := errors.Join(terroir.Install(t.Context(), c), th.standings(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	th.perform(t, with, plays, func() error { return nil })
+	th.perform(t, down, plays, func() error { return c.StopComponent(terroir.Component) })
+	if testing.Verbose() {
+		fmt.Fprint(os.Stdout, table(doors, plays))
+	}
+}
+
+func playsOf(doors []Door) []*play {
+	var plays []*play
+	for i := range doors {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), fmt.Sprint(doors[i].Number)) {
+			continue
+		}
+		for n := range doors[i].Variants {
+			plays = append(plays, &play{door: &doors[i], number: n + 1, variant: &doors[i].Variants[n], results: map[phase]result{}})
+		}
+	}
+	return plays
+}
+
+func sorted(doors []Door) []Door {
+	slices.SortFunc(doors, func(a, b Door) int { return cmp.Compare(a.Number, b.Number) })
+	return doors
+}
+
+// perform sets the stages of all variants, then lets between happen, then tries them all.
+func (th *theatre) perform(t *testing.T, p phase, plays []*play, between func() error) {
+	t.Helper()
+	started := time.Now()
+	th.phase = p
+	if err := th.policies(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ready := th.set(t, plays)
+	set := time.Since(started)
+	if err := between(); err != nil {
+		t.Fatal(err)
+	}
+	together(ready, func(p *play) bool { return !p.variant.Alone }, func(p *play) { th.try(t.Context(), p) })
+	for _, p := range ready {
+		if p.variant.Alone {
+			th.try(t.Context(), p)
+		}
+	}
+	for _, p := range ready {
+		if problem := p.problem(th.phase); problem != "" {
+			t.Errorf("door %d (%s), %s, %s [%s]: %s, %s", p.door.Number, p.door.Name, p.variant.By.words, p.variant.Through, p.name(), th.phase, problem)
+		}
+	}
+	if err := th.clear(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %d variants; setting their stages took %s, all of it %s", p, len(ready), set.Round(time.Second), time.Since(started).Round(time.Second))
+}
+
+// set gives the plays whose stage stands.
+func (th *theatre) set(t *testing.T, plays []*play) []*play {
+	t.Helper()
+	var mu sync.Mutex
+	var ready []*play
+	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return th.phase == down && p.variant.Closed.afterwards() })
+	together(due, func(*play) bool { return true }, func(p *play) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if p.variant.Set != nil {
+			if err := p.variant.Set(ctx, th.stage(p)); err != nil {
+				t.Errorf("%s, %s: setting the stage: %v", p.name(), th.phase, err)
+				return
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		ready = append(ready, p)
+	})
+	slices.SortFunc(ready, func(a, b *play) int { return strings.Compare(a.name(), b.name()) })
+	return ready
+}
+
+// together does something with the plays chosen, several at a time.
+func together(plays []*play, choose func(*play) bool, do func(*play)) {
+	var group sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for _, p := range plays {
+		if !choose(p) {
+			continue
+		}
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			do(p)
+		})
+	}
+	group.Wait()
+}
+
+func (th *theatre) try(ctx context.Context, p *play) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var r result
+	s := th.stage(p)
+	early := th.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(ctx, s) == nil
+	r.effect, r.err = p.variant.Try(ctx, s)
+	switch {
+	case early:
+		r.unnoticed = errors.New("it was said before it happened")
+	case th.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
+		r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
+	}
+	p.results[th.phase] = r
+}
+
+// eventually waits for a condition, and gives what was last missing.
+func eventually(ctx context.Context, check func() error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		last = check()
+		return last == nil, nil
+	})
+	return errors.Join(err, last)
+}
+
+// problem is what came of the variant that should not have. Empty: nothing.
+func (p *play) problem(ph phase) string {
+	r := p.results[ph]
+	if isBroken(r.err) {
+		return fmt.Sprintf("the try went wrong: %v", r.err)
+	}
+	return p.judge(ph, r)
+}
+
+func (p *play) judge(ph phase, r result) string {
+	closed := p.variant.Closed
+	switch {
+	case closed == Kubernetes:
+		return when(bool(r.effect), "it happened, though Kubernetes itself should prevent it")
+	case closed == StillOpen && ph != without:
+		return when(!bool(r.effect), fmt.Sprintf("it is said to be open, and is not any more: say how it is closed: %v", r.err))
+	case ph == without:
+		return when(!bool(r.effect), fmt.Sprintf("it should have been open; it did not happen: %v", r.err))
+	case closed.afterwards():
+		return when(r.unnoticed != nil, fmt.Sprintf("nobody notices it: %v", r.unnoticed))
+	case closed == Webhook && ph == down:
+		return "" // it says what it needs
+	case bool(r.effect):
+		return "IT IS OPEN"
+	case closed == Undone:
+		return when(r.err != nil && !refused(r.err) && !withoutFloor(r.err), fmt.Sprintf("it is refused, and not by Terroir: %v", r.err))
+	default:
+		return when(!refused(r.err), fmt.Sprintf("it is not refused by a sentence of Terroir's: %v", r.err))
+	}
+}
+
+func when(holds bool, words string) string {
+	if holds {
+		return words
+	}
+	return ""
+}
+
+// closed tells whether the door was closed to the variant in this phase.
+func (p *play) closed(ph phase) bool {
+	r, played := p.results[ph]
+	return played && !bool(r.effect) && !isBroken(r.err)
+}
+
+// ownSentence recognises a refusal by Terroir: a sentence of its fence or of its webhook. That an expression could not be
+// evaluated, or that a parameter is missing, is no sentence.
+var ownSentence = regexp.MustCompile(`(?s)ValidatingAdmissionPolicy 'terroir-[a-z-]+' with binding '[^']+' denied request: \S|admission webhook "[^"]*terroir\.dev" denied the request: \S`)
+
+// withoutFloor tells whether the fence refused because the namespace has no floor yet: in the API server's words, which are not Terroir's to choose.
+func withoutFloor(err error) bool {
+	return strings.Contains(err.Error(), "policy 'terroir-") && strings.Contains(err.Error(), "no params found")
+}
+
+// refused tells whether an error is a refusal by Terroir.
+func refused(err error) bool {
+	if err == nil || isBroken(err) {
+		return false
+	}
+	text := err.Error()
+	return ownSentence.MatchString(text) && !strings.Contains(text, "resulted in error") && !strings.Contains(text, "failed to configure")
+}
