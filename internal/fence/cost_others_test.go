@@ -32,6 +32,7 @@ func costliestGuarded(t *testing.T) map[string]map[string]fencetest.Request {
 	t.Helper()
 	return map[string]map[string]fencetest.Request{
 		"terroir-nodes":               {"labels, all Terroir's own": largeNode(1), "labels, none Terroir's own": largeNode(0), "labels that its kubelet changes": movedNode()},
+		"terroir-node-places":         {"labels that a stranger changes": by("dev", movedNode())},
 		"terroir-csinodes":            {"drivers": fencetest.Change("csinodes", nil, largeCSINode())},
 		"terroir-namespace-marks":     {"labels": unmarked()},
 		"terroir-namespace-selection": {"requirements": deselected(t)},

@@ -62,7 +62,7 @@ type Keeper struct {
 // Guards are the laws, in the order in which they are best installed.
 func Guards(s placement.Settings) []Guard {
 	return []Guard{
-		nodes(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home(s),
+		nodes(s), nodePlaces(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home(s),
 		claims(s), volumes(s), storageClasses(), attachments(),
 	}
 }

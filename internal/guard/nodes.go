@@ -3,6 +3,7 @@ package guard
 import (
 	"strings"
 
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/placement"
 )
 
@@ -23,7 +24,7 @@ func nodes(s placement.Settings) Guard {
 			{Name: "changed", Expression: `variables.is.filter(k, ` + ownKey + ` && variables.was[?k] != optional.of(variables.is[k]))
   + variables.was.filter(k, ` + ownKey + ` && !(k in variables.is))`},
 			{Name: "source", Expression: providerIDSource(s)},
-			{Name: "forbidden", Expression: `variables.changed.filter(k, !(k == '` + providerIDFrom + `' && variables.is[?k].orValue('') == variables.source && variables.source != ''))`},
+			{Name: "forbidden", Expression: `variables.changed.filter(k, !(k == '` + v1alpha1.ProviderIDFromLabel + `' && variables.is[?k].orValue('') == variables.source && variables.source != ''))`},
 		},
 		Validations: []placement.Validation{{
 			Expression: `variables.forbidden.size() == 0`,
@@ -36,7 +37,7 @@ func nodes(s placement.Settings) Guard {
 // Law: a node does not move, and who vouches for it is kept in mind.
 //
 // Reads the zone and region labels of a Node, GA and beta, when its kubelet changes the Node, and its providerID when anybody sets it. A
-// kubelet may set these labels when it registers; later its changes are not taken: the label keeps its value, and a beta label
+// kubelet may set these labels where the Node has none; what is there it cannot change: the label keeps its value, and a beta label
 // that would say something else than the GA one, which the cloud controller would copy it over, is not added. The request itself
 // is never refused: a kubelet that cannot write its Node takes the node out of the cluster, and that would be an outage
 // of our making. Who else set the providerID is stamped on the Node: it says what recognition rests on.
@@ -62,12 +63,9 @@ func nodeKeeper(s placement.Settings) Keeper {
 		Patch: `(has(object.metadata.labels) || (variables.source == '' && variables.restored.size() == 0) ? [] : [JSONPatch{op: 'add', path: '/metadata/labels', value: {}}])
   + variables.restored.map(k, JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey(k), value: variables.was[k]})
   + variables.dropped.map(k, JSONPatch{op: 'remove', path: '/metadata/labels/' + jsonpatch.escapeKey(k)})
-  + (variables.source == '' ? [] : [JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('` + providerIDFrom + `'), value: variables.source}])`,
+  + (variables.source == '' ? [] : [JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('` + v1alpha1.ProviderIDFromLabel + `'), value: variables.source}])`,
 	}
 }
-
-// providerIDFrom is the label that says who set the providerID.
-const providerIDFrom = "terroir.node-restriction.kubernetes.io/provider-id-from"
 
 func nodeRequests() []Resources {
 	return []Resources{{Version: "v1", Names: []string{"nodes", "nodes/status"}, Operations: ops(create, update)}}

@@ -68,18 +68,19 @@ func TestTerroirAloneSaysWhatANodeIsWorth(t *testing.T) {
 		"other labels change":                        {request: by("root", relabelled(labels{zone: "paris", "a": "b"}, labels{zone: "paris", "a": "c", "d": "e"}))},
 		"a label is only called alike":               {request: by("root", relabelled(nil, labels{stranger: "x", "node-restriction.kubernetes.io/terroir": "x"}))},
 
-		"a kubelet says that it set the providerID":                                    {request: by(kubelet, created("cloud://1", labels{stamp: "kubelet"}))},
+		"a kubelet says that it set the providerID":                                    {by(kubelet, created("cloud://1", labels{stamp: "kubelet"})), refused(stamp)},
+		"a kubelet sets the providerID, and says that the cloud controller did":        {by(kubelet, identified(nil, labels{stamp: "cloud-controller"})), refused(stamp)},
 		"a kubelet says that the cloud controller set the providerID":                  {by(kubelet, created("cloud://1", labels{stamp: "cloud-controller"})), refused(stamp)},
 		"a cloud controller says that it set the providerID":                           {request: by(cloudController, identified(nil, labels{stamp: "cloud-controller"}))},
 		"an administrator says that the cloud controller set it":                       {by("root", identified(nil, labels{stamp: "cloud-controller"})), refused(stamp)},
-		"a cloud controller claims a providerID that is there already":                 {by(cloudController, fencetest.Change("nodes", node("cloud://1", labels{stamp: "kubelet"}), node("cloud://1", labels{stamp: "cloud-controller"}))), refused(stamp)},
+		"a cloud controller claims a providerID that is there already":                 {by(cloudController, fencetest.Change("nodes", node("cloud://1", labels{stamp: "other"}), node("cloud://1", labels{stamp: "cloud-controller"}))), refused(stamp)},
 		"a cloud controller claims a providerID that is not there":                     {by(cloudController, relabelled(nil, labels{stamp: "cloud-controller"})), refused(stamp)},
 		"a cloud controller claims a providerID through the status, which sets none":   {by(cloudController, through("status", identified(nil, labels{stamp: "cloud-controller"}))), refused(stamp)},
-		"it is no longer told who set the providerID":                                  {by("root", fencetest.Change("nodes", node("cloud://1", labels{stamp: "kubelet"}), node("cloud://1", nil))), refused(stamp)},
-		"it is no longer told who set the providerID, in a request that sets it":       {by("root", identified(labels{stamp: "kubelet"}, nil)), refused(stamp)},
+		"it is no longer told who set the providerID":                                  {by("root", fencetest.Change("nodes", node("cloud://1", labels{stamp: "other"}), node("cloud://1", nil))), refused(stamp)},
+		"it is no longer told who set the providerID, in a request that sets it":       {by("root", identified(labels{stamp: "other"}, nil)), refused(stamp)},
 		"it is told that nobody set the providerID":                                    {by("root", relabelled(nil, labels{stamp: ""})), refused(stamp)},
 		"who sets the providerID also opens the node":                                  {by(cloudController, identified(nil, labels{stamp: "cloud-controller", open: "a"})), refused(open)},
-		"a providerID that somebody vouched for stays as it is while its node changes": {request: by("root", fencetest.Change("nodes", node("cloud://1", labels{stamp: "kubelet"}), node("cloud://1", labels{stamp: "kubelet", "a": "b"})))},
+		"a providerID that somebody vouched for stays as it is while its node changes": {request: by("root", fencetest.Change("nodes", node("cloud://1", labels{stamp: "other"}), node("cloud://1", labels{stamp: "other", "a": "b"})))},
 	})
 }
 
@@ -109,16 +110,15 @@ func TestANodeDoesNotMove(t *testing.T) {
 		"the cloud controller moves a node":                           {by(cloudController, relabelled(labels{ga: "a"}, labels{ga: "b"})), labels{ga: "b"}},
 		"an administrator adds a beta zone that says something else":  {by("root", relabelled(labels{ga: "a"}, labels{ga: "a", beta: "b"})), labels{ga: "a", beta: "b"}},
 
-		"a kubelet registers with a providerID":                          {by(kubelet, created("cloud://1", nil)), labels{stamp: "kubelet"}},
+		"a kubelet registers with a providerID":                          {by(kubelet, created("cloud://1", nil)), nil},
 		"the cloud controller registers a node with a providerID":        {by(cloudController, created("cloud://1", labels{"a": "b"})), labels{"a": "b", stamp: "cloud-controller"}},
 		"an administrator registers a node with a providerID":            {by("root", created("cloud://1", nil)), labels{stamp: "other"}},
 		"a node registers without a providerID":                          {by(kubelet, created("", nil)), nil},
 		"the cloud controller sets the providerID":                       {by(cloudController, identified(nil, nil)), labels{stamp: "cloud-controller"}},
-		"a kubelet sets the providerID, and says somebody else did":      {by(kubelet, identified(nil, labels{stamp: "cloud-controller"})), labels{stamp: "kubelet"}},
-		"a kubelet sets the providerID, and moves":                       {by(kubelet, identified(labels{ga: "a"}, labels{ga: "b"})), labels{ga: "a", stamp: "kubelet"}},
-		"the stamp is taken off where the providerID is set":             {by("root", identified(labels{stamp: "kubelet"}, nil)), labels{stamp: "other"}},
+		"a kubelet sets the providerID, and moves":                       {by(kubelet, identified(labels{ga: "a"}, labels{ga: "b"})), labels{ga: "a"}},
+		"the stamp is taken off where the providerID is set":             {by("root", identified(labels{stamp: "other"}, nil)), labels{stamp: "other"}},
 		"a providerID in a request for the status, which cannot set one": {by(cloudController, through("status", identified(nil, labels{"a": "b"}))), labels{"a": "b"}},
-		"a providerID that stays":                                        {by(cloudController, fencetest.Change("nodes", node("cloud://1", labels{stamp: "kubelet"}), node("cloud://1", labels{stamp: "kubelet"}))), labels{stamp: "kubelet"}},
+		"a providerID that stays":                                        {by(cloudController, fencetest.Change("nodes", node("cloud://1", labels{stamp: "other"}), node("cloud://1", labels{stamp: "other"}))), labels{stamp: "other"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			kept, err := compile(t).Mutate("terroir-nodes", c.request)
@@ -169,5 +169,25 @@ func TestAKubeletSaysWhichDriversItHas(t *testing.T) {
 		"whoever maintains Terroir adds a driver":       {request: maintainer(fencetest.Change("csinodes", drivers(), drivers("a")))},
 		"an administrator changes something else":       {request: by("root", fencetest.Change("csinodes", drivers("a"), annotated))},
 		"the kubelet of a node whose name begins alike": {by("system:node:n11", fencetest.Change("csinodes", drivers(), drivers("a"))), refused},
+	})
+}
+
+// TestStrangersDoNotMoveNodes: the place labels that are there change by the cloud controller and by those who maintain Terroir.
+func TestStrangersDoNotMoveNodes(t *testing.T) {
+	refused := func(label string) string {
+		return "label " + label + " of node n1 says where the node is, and pods go where it is qualified; only the cloud controller (cloudControllerUsers in TerroirConfig/cluster) changes it, " +
+			"or whoever RBAC grants the verb maintain on installations.terroir.dev"
+	}
+	judge(t, "terroir-node-places", map[string]judged{
+		"a labeller changes the zone":                            {by("labeller", relabelled(labels{ga: "a"}, labels{ga: "b"})), refused(ga)},
+		"a labeller changes the zone through the status":         {by("labeller", through("status", relabelled(labels{ga: "a"}, labels{ga: "b"}))), refused(ga)},
+		"a labeller takes the region off":                        {by("labeller", relabelled(labels{gaRegion: "a"}, nil)), refused(gaRegion)},
+		"a labeller adds a beta zone that says something else":   {by("labeller", relabelled(labels{ga: "a"}, labels{ga: "a", beta: "b"})), refused(beta)},
+		"a labeller adds a beta zone that says the same":         {request: by("labeller", relabelled(labels{ga: "a"}, labels{ga: "a", beta: "a"}))},
+		"a labeller adds a zone where there was none":            {request: by("labeller", relabelled(nil, labels{ga: "a"}))},
+		"a labeller changes other labels":                        {request: by("labeller", relabelled(labels{ga: "a", "c": "d"}, labels{ga: "a", "c": "e"}))},
+		"the cloud controller moves a node":                      {request: by(cloudController, relabelled(labels{ga: "a"}, labels{ga: "b"}))},
+		"whoever maintains Terroir moves a node":                 {request: maintainer(relabelled(labels{ga: "a"}, labels{ga: "b"}))},
+		"a kubelet, whose change is not taken, is never refused": {request: by(kubelet, relabelled(labels{ga: "a"}, labels{ga: "b"}))},
 	})
 }

@@ -124,9 +124,14 @@ func patchedNodes() []Variant {
 	all = append(all, off.everyWay(nodeLabel(openFrance, nil), "", "status")...)
 	root := template{by: administrator, set: strangeNode, resource: "nodes"}
 	all = append(all, root.through(nodeLabel(openLevel, "site-a"), mergePatch, put)...)
-	moved := template{by: daemon, set: strangeNode, resource: "nodes", closed: Undone, effect: openByLabel}
+	moved := template{by: daemon, set: strangeNode, resource: "nodes", effect: openByLabel}
 	for _, v := range moved.everyWay(nodeLabel(corev1.LabelTopologyZone, frenchZone), "", "status") {
 		v.Through += ", into a qualified zone"
+		all = append(all, v)
+	}
+	contradicted := template{by: daemon, set: strangeNode, resource: "nodes"}
+	for _, v := range contradicted.everyWay(nodeLabel(corev1.LabelFailureDomainBetaZone, frenchZone), "", "status") {
+		v.Through += ", for the cloud controller to copy"
 		all = append(all, v)
 	}
 	restricted := template{by: kubelet, set: strangeNode, resource: "nodes", closed: Kubernetes}

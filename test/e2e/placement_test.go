@@ -378,12 +378,12 @@ func TestNamespacesAreGovernedFromTheirFirstRequest(t *testing.T) {
 	if err := w.Get(t.Context(), client.ObjectKey{Name: "first-again"}, &n); err != nil || n.Labels[v1alpha1.GovernedLabel] != "true" {
 		t.Fatalf("the namespace's labels are %v (%v)", n.Labels, err)
 	}
-	eventually(t, "pods are refused until what they owe is known", func() error {
-		err := w.try(t, pod("first-again", "p", ""))
-		if err == nil || !strings.Contains(err.Error(), "no params found") && !strings.Contains(err.Error(), "not yet ready") {
-			return fmt.Errorf("it said: %w", err)
+	t.Run("pods there owe what the policy says, without a floor", func(t *testing.T) {
+		denied(t, w.try(t, pod("first-again", "straight", "nodeName: abroad")), "spec.nodeName", "ClusterPlacementPolicy/first", "trusted")
+		w.create(t, deployment("first-again", "web", 3, ""))
+		if got := perSite(w.pods(t, "first-again", 3)); len(got) != 3 {
+			t.Errorf("pods per site: %v", got)
 		}
-		return nil
 	})
 	t.Run("and the first namespace's pods still start, complete", func(t *testing.T) {
 		w.create(t, deployment("first", "web", 3, ""))
