@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,7 @@ func costliestGuarded(t *testing.T) map[string]map[string]fencetest.Request {
 	return map[string]map[string]fencetest.Request{
 		"terroir-nodes":               {"labels, all Terroir's own": largeNode(1), "labels, none Terroir's own": largeNode(0), "labels that its kubelet changes": movedNode()},
 		"terroir-node-places":         {"labels that a stranger changes": by("dev", movedNode())},
+		fence.Probe:                   {"the one Lease": fencetest.Change("leases", nil, named(coordinationv1.SchemeGroupVersion.WithKind("Lease"), fence.Probe))},
 		"terroir-csinodes":            {"drivers": fencetest.Change("csinodes", nil, largeCSINode())},
 		"terroir-namespace-marks":     {"labels": unmarked()},
 		"terroir-namespace-selection": {"requirements": deselected(t)},
