@@ -45,7 +45,7 @@ func (l *lab) shapingHook(ctx context.Context) (admissionregistrationv1.Mutating
 			return w, nil
 		}
 	}
-	return admissionregistrationv1.MutatingWebhook{}, errors.New("Terroir has registered no hook for governed pods")
+	return admissionregistrationv1.MutatingWebhook{}, errors.New("the webhook configuration has no hook for governed pods")
 }
 
 // seeHooked sees a pod of the bare cluster given what it would owe in Terroir's.

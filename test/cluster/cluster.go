@@ -463,7 +463,7 @@ func (c *Cluster) killAll() error {
 	var errs []error
 	for _, component := range c.state.Components {
 		if component.Finishes {
-			errs = append(errs, component.Process.stop(stopGrace))
+			errs = append(errs, component.Process.stop())
 			continue
 		}
 		errs = append(errs, component.Process.kill())
@@ -518,7 +518,7 @@ func (c *Cluster) StopComponent(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := component.Process.stop(stopGrace); err != nil {
+	if err := component.Process.stop(); err != nil {
 		return fmt.Errorf("stopping %s: %w", name, err)
 	}
 	return nil
@@ -548,7 +548,7 @@ func (c *Cluster) RestartWith(ctx context.Context, name string, change func(args
 	if err != nil {
 		return err
 	}
-	if err := component.Process.stop(stopGrace); err != nil {
+	if err := component.Process.stop(); err != nil {
 		return fmt.Errorf("stopping %s: %w", name, err)
 	}
 	component.Args = change(component.Args)
@@ -566,7 +566,7 @@ func (c *Cluster) AddComponent(ctx context.Context, name, readyURL, program stri
 		return err
 	}
 	if old := c.state.Components[name]; old != nil {
-		if err := old.Process.stop(stopGrace); err != nil {
+		if err := old.Process.stop(); err != nil {
 			return fmt.Errorf("stopping the %s that is there: %w", name, err)
 		}
 	}

@@ -40,10 +40,10 @@ func (i identity) ended(ctx context.Context) error {
 	return until(ctx, func() bool { return !i.alive() })
 }
 
-// stop asks with SIGTERM and insists with SIGKILL after the grace period.
-func (i identity) stop(grace time.Duration) error {
+// stop asks with SIGTERM and insists with SIGKILL after stopGrace.
+func (i identity) stop() error {
 	i.signal(syscall.SIGTERM)
-	asked, cancel := context.WithTimeout(context.Background(), grace)
+	asked, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
 	if i.ended(asked) == nil {
 		return nil
