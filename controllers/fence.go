@@ -66,6 +66,7 @@ func (f *Fence) loop() loop {
 	home := func(o client.Object) bool { return o.GetName() == v1alpha1.SystemNamespace }
 	l := loop{name: "fence", pass: f.pass, announcements: f.news, after: shortly, watches: []watch{
 		{object: &v1alpha1.ClusterPlacementPolicy{}, after: atOnce, news: specChanged},
+		{object: &v1alpha1.Zone{}, after: shortly, news: specChanged},
 		{object: &v1alpha1.TerroirConfig{}, after: atOnce},
 		{object: customKind(), after: shortly, news: dying, about: ours},
 		{object: &corev1.Namespace{}, after: shortly, news: dying, about: home},
@@ -113,6 +114,7 @@ type fenceWorld struct {
 	mutating bool                    // MutatingAdmissionPolicy is served
 	config   *v1alpha1.TerroirConfig // nil: there is none
 	policies []v1alpha1.ClusterPlacementPolicy
+	zones    []v1alpha1.Zone
 	present  map[string]client.Object // by kind and name; those that Terroir manages
 	missing  []string                 // what is gone, or about to go, and is not put back
 }
@@ -187,6 +189,11 @@ func (f *Fence) gather(ctx context.Context) (fenceWorld, error) {
 		return w, err
 	}
 	w.policies = policies.Items
+	var zones v1alpha1.ZoneList
+	if err := listAll(ctx, f.reader, &zones); err != nil {
+		return w, err
+	}
+	w.zones = zones.Items
 	if err := f.follow(ctx, w.mutating); err != nil {
 		return w, err
 	}
@@ -289,10 +296,22 @@ func isOwnKind(name string) bool {
 	return group == v1alpha1.GroupVersion.Group
 }
 
+// placeLabels are the label keys by which zones recognise nodes, sorted: what is written shall not change without a reason.
+func placeLabels(zones []v1alpha1.Zone) []string {
+	keys := map[string]bool{}
+	for i := range zones {
+		for key := range zones[i].Spec.Recognition.Labels {
+			keys[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
 // decide gives every object that there must be.
 func (f *Fence) decide(w fenceWorld) []client.Object {
 	exempt := wordsOf(w.config.Spec.ExemptNamespaces)
 	options := fence.Options{Settings: settingsOf(w.config), Exempt: exempt, Mutating: w.mutating}
+	options.Settings.PlaceLabels = placeLabels(w.zones)
 	for i := range w.policies {
 		p := &w.policies[i]
 		// A policy whose selector does not compile governs nothing, see package policy; a binding with it would not be accepted.

@@ -147,6 +147,22 @@ func wheres(from placement.Source, exempt []string) []place {
 	}
 }
 
+// confined limits a policy that has a parameter to the namespaces of its bindings. Where the kind of its parameter is not served, an API
+// server denies whatever a policy matches, before it looks at any binding: without this, a missing CustomResourceDefinition
+// would stop every pod of the cluster.
+func confined(matching *admissionregistrationv1.MatchResources, namespaces *metav1.LabelSelector) *admissionregistrationv1.MatchResources {
+	matching.NamespaceSelector = namespaces
+	return matching
+}
+
+// reach are the namespaces at which the policies about what is read from a source look: all, where there is no parameter.
+func reach(from placement.Source, exempt []string) *metav1.LabelSelector {
+	if from == placement.FromNothing {
+		return nil
+	}
+	return wheres(from, exempt)[0].namespaces
+}
+
 // free matches all namespaces without the mark.
 func free() *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{

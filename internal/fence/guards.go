@@ -15,14 +15,14 @@ import (
 func guards(o Options) []runtime.Object {
 	var objects []runtime.Object
 	for _, g := range guard.Guards(o.Settings) {
-		objects = append(objects, guardPolicy(g), guardBinding(g, o.Exempt))
+		objects = append(objects, guardPolicy(g, o.Exempt), guardBinding(g, o.Exempt))
 	}
 	return objects
 }
 
-func guardPolicy(g guard.Guard) *admissionregistrationv1.ValidatingAdmissionPolicy {
+func guardPolicy(g guard.Guard, exempt []string) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	policy := validatingPolicy(g.Name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: match(requests(g.Looks, g.Scope)...),
+		MatchConstraints: confined(match(requests(g.Looks, g.Scope)...), namespacesOf(g.Scope, exempt)),
 		MatchConditions:  conditions(g.Conditions),
 		Variables:        variables(g.Variables),
 		Validations:      validations(g.Validations),

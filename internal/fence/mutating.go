@@ -53,11 +53,12 @@ func shaping(p podPolicy, exempt []string) []runtime.Object {
 	if p.owed == placement.FromNothing {
 		concerned = []admissionregistrationv1.MatchCondition{condition("concerned", placement.ConditionWorkload)}
 	}
+	reached := reach(p.owed, exempt)
 	objects := []runtime.Object{
 		mutatingPolicy(p.pods, kind, variables(placement.PodVariables(p.owed)), shape(),
-			match(rule("", []string{"pods"}, admissionregistrationv1.Create)), podConditions(p.owed)...),
+			confined(match(rule("", []string{"pods"}, admissionregistrationv1.Create)), reached), podConditions(p.owed)...),
 		mutatingPolicy(p.daemonSets, kind, variables(placement.DaemonSetVariables(p.owed)), placement.DaemonSetPatch,
-			match(rule("apps", []string{"daemonsets"}, admissionregistrationv1.Create, admissionregistrationv1.Update)), concerned...),
+			confined(match(rule("apps", []string{"daemonsets"}, admissionregistrationv1.Create, admissionregistrationv1.Update)), reached), concerned...),
 	}
 	for _, in := range wheres(p.owed, exempt) {
 		objects = append(objects, mutatingBinding(p.pods, p.pods+in.suffix, in.namespaces, ofPods),

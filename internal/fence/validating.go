@@ -22,7 +22,7 @@ func validating(o Options) []runtime.Object {
 		podUpdatesPolicy(o),
 		limited(validatingBinding(PodUpdates, nil, nil), "", "pods"),
 		limited(validatingBinding(PodUpdates, governed(o.Exempt), nil), "-status", "pods/status"),
-		podAdoptionsPolicy(),
+		podAdoptionsPolicy(o),
 		validatingBinding(PodAdoptions, governed(o.Exempt), param(v1alpha1.FloorName, admissionregistrationv1.AllowAction)),
 		bindingsPolicy(o),
 		validatingBinding(Bindings, governed(o.Exempt), param(v1alpha1.ConfigName, admissionregistrationv1.DenyAction)),
@@ -57,7 +57,7 @@ func podsPolicy(name string, from placement.Source, o Options) *admissionregistr
 	kind, _ := owed(from, admissionregistrationv1.DenyAction)
 	return validatingPolicy(name, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        kind,
-		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Create)),
+		MatchConstraints: confined(match(rule("", []string{"pods"}, admissionregistrationv1.Create)), reach(from, o.Exempt)),
 		MatchConditions:  podConditions(from),
 		Variables:        variables(placement.PodVariables(from)),
 		Validations:      validations(checks),
@@ -76,15 +76,19 @@ func podUpdatesPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPol
 }
 
 // podAdoptionsPolicy allows where the floor is missing, for the sake of namespaces that are being deleted; elsewhere Terroir alone
-// removes floors. Owner references cannot be changed through pods/status.
-func podAdoptionsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
-	return validatingPolicy(PodAdoptions, admissionregistrationv1.ValidatingAdmissionPolicySpec{
+// removes floors. For the same reason it lets pass what it cannot judge because the floor's kind is gone: parameters are looked up before
+// conditions are, so that the finalizers of every pod would hang. Owner references cannot be changed through pods/status.
+func podAdoptionsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	policy := validatingPolicy(PodAdoptions, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        floorKind(),
-		MatchConstraints: match(rule("", []string{"pods"}, admissionregistrationv1.Update)),
+		MatchConstraints: confined(match(rule("", []string{"pods"}, admissionregistrationv1.Update)), governed(o.Exempt)),
 		MatchConditions:  []admissionregistrationv1.MatchCondition{condition("adopted", placement.ConditionAdopted)},
 		Variables:        variables(placement.AdoptionVariables()),
 		Validations:      validations(placement.AdoptionValidations()),
 	})
+	ignore := admissionregistrationv1.Ignore
+	policy.Spec.FailurePolicy = &ignore
+	return policy
 }
 
 // limited limits a binding to updates of one resource of its policy, and names it after that.
@@ -106,7 +110,7 @@ func when(skip string, checks []placement.Validation) []placement.Validation {
 func bindingsPolicy(o Options) *admissionregistrationv1.ValidatingAdmissionPolicy {
 	return validatingPolicy(Bindings, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind:        configKind(),
-		MatchConstraints: match(rule("", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)),
+		MatchConstraints: confined(match(rule("", []string{"pods/binding", "bindings"}, admissionregistrationv1.Create)), governed(o.Exempt)),
 		Variables:        variables(placement.BindingVariables()),
 		Validations:      validations(placement.BindingValidations(o.Settings)),
 	})

@@ -13,24 +13,25 @@ import (
 //
 // Reads who does anything there that is not reading. Whoever may run a pod as Terroir's service account, ask for its token, enter its
 // containers, read its Service's traffic by pointing it elsewhere, or write the certificate, is Terroir. Denies all of it, whatever
-// the kind, to everybody who is neither Terroir nor a part of the control plane nor a kubelet (which NodeRestriction limits to the
-// pods of its node) nor granted the verb maintain. A kubelet may not run a pod there, beyond the mirror of a static one, which has no service
-// account: NodeRestriction would say the same, and may be off. Ignores events, which anybody may tell, and evictions: they
-// leave a replica in place, and whoever drains a node must not be held up.
+// the kind of Kubernetes, to everybody who is neither Terroir nor a part of the control plane nor a kubelet (which NodeRestriction
+// limits to the pods of its node) nor granted the verb maintain. A kubelet creates no pods there, not even the mirror of a static one: it
+// would answer the Service. Ignores events, which anybody may tell; evictions: they leave a replica in place, and whoever drains a
+// node must not be held up; annotations of pods that are not Terroir's, alone: network plugins write them, and without them pods
+// do not start; and foreign kinds, for the same reason.
 func home(s placement.Settings) Guard {
 	return Guard{
 		Name:  "terroir-home",
-		Looks: []Resources{{Group: "*", Version: "*", Names: []string{"*/*"}, Operations: ops(create, update, remove, admissionregistrationv1.Connect)}},
+		Looks: lived(create, update, remove, admissionregistrationv1.Connect),
 		Scope: Own,
 		Conditions: []placement.Variable{
 			notOperator,
 			{Name: "no-event", Expression: `request.resource.resource != 'events'`},
 			{Name: "no-eviction", Expression: `!(request.resource.resource == 'pods' && request.?subResource.orValue('') == 'eviction')`},
+			{Name: "no-annotation-of-others", Expression: `!(request.resource.resource == 'pods' && request.operation == 'UPDATE' && ` + onlyAnnotated + `)`},
 		},
 		Validations: []placement.Validation{{
 			Expression: anyOf(
-				isKubelet+` && (request.operation != 'CREATE' || request.resource.resource != 'pods' || request.?subResource.orValue('') != ''
-  || object.metadata.?annotations[?'kubernetes.io/config.mirror'].hasValue())`,
+				isKubelet+` && (request.operation != 'CREATE' || request.resource.resource != 'pods' || request.?subResource.orValue('') != '')`,
 				in(slices.Concat([]string{"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"}, s.SchedulerUsers, controllers())...),
 				maintains,
 			),
@@ -38,6 +39,25 @@ func home(s placement.Settings) Guard {
   'only those may change anything there to whom RBAC grants the verb maintain on installations.terroir.dev'`,
 		}},
 	}
+}
+
+// onlyAnnotated holds, in CEL, of a change of a pod that leaves everything as it is but annotations of others than Terroir.
+const onlyAnnotated = `object.?spec == oldObject.?spec && object.?status == oldObject.?status
+  && object.metadata.?labels == oldObject.metadata.?labels && object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences
+  && object.metadata.?finalizers == oldObject.metadata.?finalizers
+  && object.metadata.?annotations.orValue({}).all(k, !k.contains('terroir.dev/') || oldObject.metadata.?annotations[?k] == optional.of(object.metadata.annotations[k]))
+  && oldObject.metadata.?annotations.orValue({}).all(k, !k.contains('terroir.dev/') || k in object.metadata.?annotations.orValue({}))`
+
+// lived are all kinds that Kubernetes itself has in a namespace, with their subresources.
+func lived(operations ...admissionregistrationv1.OperationType) []Resources {
+	var all []Resources
+	for _, group := range []string{
+		"", "apps", "autoscaling", "batch", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "networking.k8s.io", "policy",
+		"rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
+	} {
+		all = append(all, Resources{Group: group, Version: "*", Names: []string{"*/*"}, Operations: operations})
+	}
+	return all
 }
 
 // controllers are the service accounts of the controllers of kube-controller-manager that write in a namespace, as Kubernetes' own

@@ -8,7 +8,7 @@ import (
 
 // Law: where a node is, is not for strangers to say.
 //
-// Reads the zone and region labels of a Node, GA and beta, before and after a change. Denies everybody but the cloud controller, and those
+// Reads the zone and region labels of a Node, GA and beta, and those by which Zones recognise nodes, before and after a change. Denies everybody but the cloud controller, and those
 // who maintain Terroir, a change of one that is there, and a beta label that says something else than the GA one, over which the
 // cloud controller would copy it. Ignores a label where there was none: that is how nodes get theirs, and a TrustLevel that
 // shall not rest on it demands evidence. Ignores kubelets: [nodeKeeper] sees to them without refusing anything.
@@ -19,12 +19,12 @@ func nodePlaces(s placement.Settings) Guard {
 		Conditions: []placement.Variable{
 			notOperator,
 			{Name: "no-kubelet", Expression: `!request.userInfo.?username.orValue('').startsWith('system:node:')`},
-			{Name: "moves", Expression: strings.Join(differing(), " || ")},
+			{Name: "moves", Expression: moves(s)},
 		},
 		Variables: []placement.Variable{
 			{Name: "is", Expression: `object.metadata.?labels.orValue({})`},
 			{Name: "was", Expression: `oldObject.metadata.?labels.orValue({})`},
-			{Name: "moved", Expression: quoted(placeLabels()) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])
+			{Name: "moved", Expression: quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])
   + [` + strings.Join(betaPairs(), ", ") + `].filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`},
 		},
 		Validations: []placement.Validation{{

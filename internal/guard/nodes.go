@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strings"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -36,7 +37,8 @@ func nodes(s placement.Settings) Guard {
 
 // Law: a node does not move, and who vouches for it is kept in mind.
 //
-// Reads the zone and region labels of a Node, GA and beta, when its kubelet changes the Node, and its providerID when anybody sets it. A
+// Reads the zone and region labels of a Node, GA and beta, and those by which Zones recognise nodes, when its kubelet changes the Node, and
+// its providerID when anybody sets it. A
 // kubelet may set these labels where the Node has none; what is there it cannot change: the label keeps its value, and a beta label
 // that would say something else than the GA one, which the cloud controller would copy it over, is not added. The request itself
 // is never refused: a kubelet that cannot write its Node takes the node out of the cluster, and that would be an outage
@@ -48,14 +50,14 @@ func nodeKeeper(s placement.Settings) Keeper {
 		Conditions: []placement.Variable{{
 			Name: "moves-or-is-named",
 			Expression: `(` + providerIDSource(s) + `) != '' || oldObject != null && request.userInfo.?username.orValue('').startsWith('system:node:') && (` +
-				strings.Join(differing(), " || ") + `)`,
+				moves(s) + `)`,
 		}},
 		Variables: []placement.Variable{
 			{Name: "is", Expression: `object.metadata.?labels.orValue({})`},
 			{Name: "was", Expression: `oldObject == null ? {} : oldObject.metadata.?labels.orValue({})`},
 			{Name: "source", Expression: providerIDSource(s)},
 			{Name: "kubelet", Expression: `oldObject != null && request.userInfo.?username.orValue('').startsWith('system:node:')`},
-			{Name: "restored", Expression: `!variables.kubelet ? [] : ` + quoted(placeLabels()) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])`},
+			{Name: "restored", Expression: `!variables.kubelet ? [] : ` + quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])`},
 			// A beta label that is new must say what the GA one says.
 			{Name: "dropped", Expression: `!variables.kubelet ? [] : [` + strings.Join(betaPairs(), ", ") + `]
   .filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`},
@@ -82,21 +84,24 @@ func providerIDSource(s placement.Settings) string {
   : request.userInfo.?username.orValue('').startsWith('system:node:') ? '' : ` + in(s.CloudControllerUsers...) + ` ? 'cloud-controller' : 'other'`
 }
 
-// placeLabels are the labels by which Kubernetes says where a node is.
-func placeLabels() []string {
+// zoneLabels are the labels by which Kubernetes says where a node or a volume is.
+func zoneLabels() []string {
 	return []string{
 		"failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
 		"topology.kubernetes.io/region", "topology.kubernetes.io/zone",
 	}
 }
 
-// differing are, in CEL, the ways in which a place label can differ after the request.
-func differing() []string {
-	var all []string
-	for _, key := range placeLabels() {
-		all = append(all, `object.metadata.?labels[?'`+key+`'] != oldObject.metadata.?labels[?'`+key+`']`)
-	}
-	return all
+// placeLabels are those, and the labels by which Zones recognise nodes.
+func placeLabels(s placement.Settings) []string {
+	keys := append(zoneLabels(), s.PlaceLabels...)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// moves holds, in CEL, of an update that changes a place label.
+func moves(s placement.Settings) string {
+	return quoted(placeLabels(s)) + `.exists(k, object.metadata.?labels[?k] != oldObject.metadata.?labels[?k])`
 }
 
 // betaPairs are, in CEL, the beta labels with their GA successors.

@@ -122,23 +122,34 @@ func TestTerroirsNamespaceIsItsOwn(t *testing.T) {
 	}
 	byNode := by("system:node:n1", through("status", changes("pods", "v1", "Pod", "terroir-system", "terroir-0")))
 	byNode.Groups = []string{"system:nodes", "system:authenticated"}
+	annotated := func(subresource, key string) fencetest.Request {
+		was := named("v1", "Pod", "terroir-system", "terroir-0")
+		is := was.DeepCopyObject().(*metav1.PartialObjectMetadata)
+		is.Annotations = map[string]string{key: "10.0.0.1"}
+		return through(subresource, fencetest.Change("pods", was, is))
+	}
+	mirror := by("system:node:n1", pod)
+	mirror.Groups = []string{"system:nodes"}
 	judge(t, "terroir-home", map[string]judged{
-		"an administrator runs a pod there":               {by("root", pod), refused},
-		"an administrator enters a container":             {by("root", exec), refused},
-		"an administrator asks for a token":               {by("root", through("token", makes("serviceaccounts", "v1", "ServiceAccount", "terroir-system", "terroir-manager"))), refused},
-		"an administrator points the Service elsewhere":   {by("root", changes("endpointslices", "discovery.k8s.io/v1", "EndpointSlice", "terroir-system", "terroir-x")), refused},
-		"an administrator deletes every Secret":           {by("root", all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate"))), refused},
-		"an administrator tells an event":                 {request: by("root", makes("events", "v1", "Event", "terroir-system", "x"))},
-		"an administrator tells an event of the new kind": {request: by("root", makes("events", "events.k8s.io/v1", "Event", "terroir-system", "x"))},
-		"a kubelet tells how its pod is":                  {request: byNode},
-		"somebody calls himself a kubelet":                {by("system:node:n1", pod), refused},
-		"a controller makes a pod":                        {request: by("system:serviceaccount:kube-system:replicaset-controller", pod)},
-		"a service account called like a controller":      {by("system:serviceaccount:hr:replicaset-controller", pod), refused},
-		"the scheduler binds a pod":                       {request: by("system:kube-scheduler", through("binding", makes("pods", "v1", "Binding", "terroir-system", "terroir-0")))},
-		"the API server writes there":                     {request: by("system:apiserver", changes("configmaps", "v1", "ConfigMap", "terroir-system", "x"))},
-		"Terroir renews its Lease":                        {request: by(placement.OperatorUser, changes("leases", "coordination.k8s.io/v1", "Lease", "terroir-system", "terroir"))},
-		"Terroir's namespace is emptied":                  {request: by(namespaceController, all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate")))},
-		"whoever maintains Terroir runs a pod there":      {request: maintainer(pod)},
-		"whoever maintains Terroir enters a container":    {request: maintainer(exec)},
+		"a network plugin annotates a pod":                  {request: by("cni", annotated("status", "cni.projectcalico.org/podIP"))},
+		"somebody annotates a pod in Terroir's name":        {by("cni", annotated("status", "terroir.dev/placement")), refused},
+		"a kubelet mirrors a static pod behind the Service": {mirror, refused},
+		"an administrator runs a pod there":                 {by("root", pod), refused},
+		"an administrator enters a container":               {by("root", exec), refused},
+		"an administrator asks for a token":                 {by("root", through("token", makes("serviceaccounts", "v1", "ServiceAccount", "terroir-system", "terroir-manager"))), refused},
+		"an administrator points the Service elsewhere":     {by("root", changes("endpointslices", "discovery.k8s.io/v1", "EndpointSlice", "terroir-system", "terroir-x")), refused},
+		"an administrator deletes every Secret":             {by("root", all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate"))), refused},
+		"an administrator tells an event":                   {request: by("root", makes("events", "v1", "Event", "terroir-system", "x"))},
+		"an administrator tells an event of the new kind":   {request: by("root", makes("events", "events.k8s.io/v1", "Event", "terroir-system", "x"))},
+		"a kubelet tells how its pod is":                    {request: byNode},
+		"somebody calls himself a kubelet":                  {by("system:node:n1", pod), refused},
+		"a controller makes a pod":                          {request: by("system:serviceaccount:kube-system:replicaset-controller", pod)},
+		"a service account called like a controller":        {by("system:serviceaccount:hr:replicaset-controller", pod), refused},
+		"the scheduler binds a pod":                         {request: by("system:kube-scheduler", through("binding", makes("pods", "v1", "Binding", "terroir-system", "terroir-0")))},
+		"the API server writes there":                       {request: by("system:apiserver", changes("configmaps", "v1", "ConfigMap", "terroir-system", "x"))},
+		"Terroir renews its Lease":                          {request: by(placement.OperatorUser, changes("leases", "coordination.k8s.io/v1", "Lease", "terroir-system", "terroir"))},
+		"Terroir's namespace is emptied":                    {request: by(namespaceController, all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate")))},
+		"whoever maintains Terroir runs a pod there":        {request: maintainer(pod)},
+		"whoever maintains Terroir enters a container":      {request: maintainer(exec)},
 	})
 }

@@ -21,7 +21,7 @@ func volumes(s placement.Settings) Guard {
 		Variables: []placement.Variable{{Name: "changed", Expression: strings.Join([]string{
 			changedLabel(governedMark),
 			`(object.spec.?nodeAffinity != oldObject.spec.?nodeAffinity ? ['spec.nodeAffinity'] : [])`,
-			changedLabel(placeLabels()...),
+			changedLabel(zoneLabels()...),
 			`(` + otherClaim() + ` ? ['spec.claimRef'] : [])`,
 		}, "\n  + ")}},
 		Validations: []placement.Validation{{

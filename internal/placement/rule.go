@@ -18,6 +18,8 @@ type Settings struct {
 	SchedulerUsers []string
 	// CloudControllerUsers are the users as whom the cloud controller says which machine a node is.
 	CloudControllerUsers []string
+	// PlaceLabels are the label keys, beside Kubernetes' own, by which Zones recognise nodes.
+	PlaceLabels []string
 }
 
 // DefaultSettings are those of a TerroirConfig that says nothing.

@@ -44,6 +44,7 @@ func TestTheGuaranteeIsWhatTheAPIServerShows(t *testing.T) {
 	t.Run("after its upgrade it shapes, and Terroir notices by itself", w.shapesAfterUpgrade)
 	t.Run("with static admission manifests not even its administrator takes the fence down", func(t *testing.T) { w.isSealed(t, manifests) })
 	t.Run("a kind that is deleted is not put back, and raises an alarm", w.missesAKind)
+	t.Run("without the floors' kind governed pods are refused, and nothing else is", w.hasNoFloors)
 }
 
 func (w *world) onlyJudges(t *testing.T) {
@@ -199,6 +200,38 @@ func (w *world) missesAKind(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// hasNoFloors: an API server that starts without the kind of a parameter denies whatever policies with that parameter match.
+func (w *world) hasNoFloors(t *testing.T) {
+	w.remove(t, guarded{apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", name: "placementfloors.terroir.dev"}.object())
+	if err := w.cluster.RestartWith(t.Context(), cluster.APIServer, func(args []string) []string { return args }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the API server looks in vain for what governed pods owe", func() error {
+		err := w.try(t, pod("here", "floorless", ""))
+		if err == nil || !strings.Contains(err.Error(), "failed to find resource referenced by paramKind") {
+			return fmt.Errorf("it answers: %w", err)
+		}
+		return nil
+	})
+	for _, namespace := range []string{"free", "kube-system"} {
+		w.create(t, pod(namespace, "floorless", ""))
+		w.finalizers(t, namespace, "floorless")
+	}
+	var older corev1.PodList
+	if err := w.List(t.Context(), &older, client.InNamespace("here")); err != nil || len(older.Items) == 0 {
+		t.Fatalf("there is no pod left to look at (%v)", err)
+	}
+	w.finalizers(t, "here", older.Items[0].Name)
+}
+
+// finalizers come on and off, as those of Jobs do.
+func (w *world) finalizers(t *testing.T, namespace, name string) {
+	t.Helper()
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}
+	w.mustPatch(t, p, name, `{"metadata":{"finalizers":["example.org/mine"]}}`)
+	w.mustPatch(t, p, name, `{"metadata":{"finalizers":null}}`)
 }
 
 // isUnchangeable tries every verb but delete on the fence.

@@ -44,7 +44,7 @@ spec: {country: FR, provider: cloud, offer: kubernetes, recognition: {labels: {t
 		if listed || s.Nodes == nil || s.Nodes.Recognised != 7 || int(s.Nodes.Total) != 7+len(s.Unrecognised) {
 			return fmt.Errorf("it says %+v of %+v", s.Unrecognised, s.Nodes)
 		}
-		if s.Fence != v1alpha1.FenceFull || len(s.Conditions) != 2 {
+		if s.Fence != v1alpha1.FenceFull || len(s.Conditions) != 3 {
 			t.Errorf("what the fence loop says is gone: %+v", s)
 		}
 		return nil

@@ -242,6 +242,9 @@ func essence(t *testing.T, o client.Object) map[string]any {
 	content["metadata"] = map[string]any{"labels": maps.Clone(o.GetLabels()), "owners": o.GetOwnerReferences()}
 	labels := content["metadata"].(map[string]any)["labels"].(map[string]string)
 	delete(labels, "app.kubernetes.io/part-of") // which kustomize gave
+	if len(labels) == 0 {
+		delete(content["metadata"].(map[string]any), "labels")
+	}
 	text, err := json.Marshal(content)
 	if err != nil {
 		t.Fatal(err)
