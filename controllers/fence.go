@@ -156,7 +156,7 @@ func (f *Fence) recall(config *v1alpha1.TerroirConfig, now time.Time) {
 		if config.Status.Fence != v1alpha1.FenceOff { // which may only mean that it could not be written
 			f.proof.inForce = config.Status.Fence
 		}
-		f.alarm.inherit(&config.Status, now)
+		f.alarm.inherit(&config.Status)
 	default:
 		f.alarm.raise(config, "TerroirConfig/"+config.Name, deleted, now)
 	}
