@@ -35,7 +35,7 @@ type Obligation struct {
 	bound *boundPolicies
 	// spreads remembers which spreads are lost, and news tells of policies that cease, or begin again, to be honoured.
 	spreads *lostSpreads
-	news    recorder
+	news    complianceNews
 }
 
 func (o *Obligation) loop(news *announcements) loop {
