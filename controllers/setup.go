@@ -34,7 +34,9 @@ import (
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=services;secrets,verbs=get;list;watch;create;update,namespace=terroir-system
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;update,namespace=terroir-system
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch;create,namespace=terroir-system
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=terroir-webhook-cert,verbs=get;update,namespace=terroir-system
 
 // Options are what the loops need beside a manager.
 type Options struct {
