@@ -45,10 +45,11 @@ func (a *alarm) raise(config *v1alpha1.TerroirConfig, key string, done deed, now
 	a.recorder.Eventf(config, nil, corev1.EventTypeWarning, reasonPutBack, "PutBack", "%s was %s by somebody else, and Terroir has put it back", key, done)
 }
 
-// inherit takes over the alarm that stands when this process begins.
-func (a *alarm) inherit(s *v1alpha1.TerroirConfigStatus, now time.Time) {
+// inherit takes over the alarm that stands when this process begins. It stands for as long as it would have: an operator that restarts
+// every hour would otherwise never end it.
+func (a *alarm) inherit(s *v1alpha1.TerroirConfigStatus) {
 	if stands := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUntampered); stands != nil && stands.Reason == reasonPutBack {
-		a.before, a.until = stands.Message, now.Add(alarmFor)
+		a.before, a.until = stands.Message, stands.LastTransitionTime.Add(alarmFor)
 	}
 }
 
@@ -77,6 +78,8 @@ func (a *alarm) tell(s *v1alpha1.ConditionedStatus, generation int64, missing []
 			" is gone or about to go. Terroir does not put it back, since an empty kind would owe nothing; until Terroir's manifests are applied again, governed pods are refused")
 	case len(a.incidents) > 0:
 		set(metav1.ConditionFalse, reasonPutBack, a.message())
+		// With every incident the condition ceases to hold anew. This is how the next process knows when the last one was.
+		meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionUntampered).LastTransitionTime = *moment(a.end().Add(-alarmFor))
 	case a.before != "":
 		set(metav1.ConditionFalse, reasonPutBack, a.before)
 	default:

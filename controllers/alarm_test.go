@@ -48,10 +48,11 @@ func TestAnAlarm(t *testing.T) {
 
 	next := &alarm{recorder: recorder, incidents: map[string]incident{}}
 	var s v1alpha1.TerroirConfigStatus
-	condition(&s.ConditionedStatus, 1, v1alpha1.ConditionUntampered, metav1.ConditionFalse, reasonPutBack, both)
-	next.inherit(&s, now.Add(30*time.Minute))
-	expect("in the next process", next.told(t, nil, now.Add(89*time.Minute)), metav1.ConditionFalse, reasonPutBack, both)
-	expect("an hour after it began", next.told(t, nil, now.Add(90*time.Minute)), metav1.ConditionTrue, reasonNothingChanged, "")
+	condition(&s.ConditionedStatus, 1, v1alpha1.ConditionUntampered, metav1.ConditionFalse, reasonPutBack, "an older alarm")
+	a.tell(&s.ConditionedStatus, 1, nil, now.Add(30*time.Minute))
+	next.inherit(&s)
+	expect("in the next process", next.told(t, nil, now.Add(60*time.Minute)), metav1.ConditionFalse, reasonPutBack, both)
+	expect("an hour after the last incident, whenever it began", next.told(t, nil, now.Add(61*time.Minute)), metav1.ConditionTrue, reasonNothingChanged, "")
 
 	expect("an hour after the last", a.told(t, nil, now.Add(61*time.Minute)), metav1.ConditionTrue, reasonNothingChanged, "")
 }

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -109,11 +111,20 @@ func (a *auditor) pod(c *concern, pod *seenPod) []problem {
 	if c.Enforcement == v1alpha1.EnforcementEnforce {
 		problems = append(problems, a.shape(c, pod)...)
 	}
-	for _, volume := range pod.remote {
+	for _, volume := range unplaced(c.owed, pod) {
 		problems = append(problems, problem{reason: v1alpha1.VolumePlaceUnknown, message: "volume " + volume +
-			" of the pod comes from elsewhere, and nothing says where it lies; use a claim, whose PersistentVolume says so by node affinity or zone labels"})
+			" of the pod has no claim, and nothing says where its data lie; use a claim, whose PersistentVolume says so by node affinity or zone labels"})
 	}
 	return problems
+}
+
+// unplaced are the volumes of a pod of which nothing says where their data lie. Where Allow says that data on nodes are nobody's concern,
+// those that may be there are not, either.
+func unplaced(owed policy.Obligation, pod *seenPod) []string {
+	if owed.NodeLocalStorage == v1alpha1.NodeLocalStorageAllow {
+		return pod.remote
+	}
+	return slices.Concat(pod.remote, pod.opaque)
 }
 
 // node judges a node. One that does not exist, or that is not recognised, has no worth, so that a pod on it is a violation.

@@ -31,6 +31,7 @@ func twoSites() *trust.View {
 // pod of one workload with a volume there; namespace free has none.
 type audited struct {
 	enforcement v1alpha1.Enforcement
+	nodeLocal   v1alpha1.NodeLocalStorage
 	pods        []*corev1.Pod
 	world       demandWorld
 }
@@ -105,7 +106,7 @@ func (w *audited) audit(t *testing.T) tally {
 	}
 	set := policy.Compile(policy.Objects{Levels: []string{"here"}, Policies: []v1alpha1.PlacementPolicy{{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}, Spec: v1alpha1.PlacementPolicySpec{PlacementDemand: v1alpha1.PlacementDemand{
-			TrustLevels: []v1alpha1.LevelName{"here"}, Enforcement: w.enforcement, Spread: &v1alpha1.Spread{MinSites: 2, MaxSkew: 1},
+			TrustLevels: []v1alpha1.LevelName{"here"}, Enforcement: w.enforcement, NodeLocalStorage: w.nodeLocal, Spread: &v1alpha1.Spread{MinSites: 2, MaxSkew: 1},
 		}},
 	}}})
 	return takeCensus(set, placement.DefaultSettings(), twoSites(), w.world, nil, func(string, map[string]int) bool { return true })[policy.Source{Kind: "PlacementPolicy", Namespace: "n", Name: "p"}]
@@ -199,6 +200,36 @@ func TestTheAuditFindsWhatIsAmissAndNothingElse(t *testing.T) {
 				w.pods[0].Spec.Volumes = append(w.pods[0].Spec.Volumes, corev1.Volume{Name: "share", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}})
 			},
 			[]string{"VolumePlaceUnknown web-a  node-a"},
+		},
+		"a volume of which a driver decides where it lies": {
+			func(w *audited) {
+				w.pods[0].Spec.Volumes = append(w.pods[0].Spec.Volumes, corev1.Volume{Name: "inline", VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{}}})
+			},
+			[]string{"VolumePlaceUnknown web-a  node-a"},
+		},
+		"such a volume where nobody asks what lies on nodes": {
+			func(w *audited) {
+				w.nodeLocal = v1alpha1.NodeLocalStorageAllow
+				w.pods[0].Spec.Volumes = append(w.pods[0].Spec.Volumes, corev1.Volume{Name: "inline", VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{}}})
+			}, nil,
+		},
+		"a share of the pod's where nobody asks what lies on nodes": {
+			func(w *audited) {
+				w.nodeLocal = v1alpha1.NodeLocalStorageAllow
+				w.pods[0].Spec.Volumes = append(w.pods[0].Spec.Volumes, corev1.Volume{Name: "share", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}})
+			},
+			[]string{"VolumePlaceUnknown web-a  node-a"},
+		},
+		"a cloud's disk that the pod brings itself": {
+			func(w *audited) {
+				w.pods[0].Spec.Volumes = append(w.pods[0].Spec.Volumes, corev1.Volume{Name: "disk", VolumeSource: corev1.VolumeSource{Cinder: &corev1.CinderVolumeSource{}}})
+			},
+			[]string{"VolumePlaceUnknown web-a  node-a"},
+		},
+		"a volume on the pod's own node": {
+			func(w *audited) {
+				w.pods[0].Spec.Volumes = append(w.pods[0].Spec.Volumes, corev1.Volume{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+			}, nil,
 		},
 		"a volume attached elsewhere": {
 			func(w *audited) { w.attach("data-web-a", "node-d") }, []string{"AttachmentNotQualified web-a data-web-a node-d"},

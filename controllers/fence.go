@@ -45,7 +45,7 @@ type Fence struct {
 	alarm   alarm
 	// news are events of kinds that are followed only once they are served, and what is learnt of NodeRestriction.
 	news      *announcements
-	following bool
+	following map[string]bool // by Go type
 	// known is the TerroirConfig that this process saw last, and the kinds of terroir.dev that it ever saw.
 	known      types.UID
 	knownKinds map[string]bool
@@ -57,7 +57,7 @@ func newFence(w writer, live client.Reader, reader cache.Cache, o Options, bound
 		putBack: putBack{client: w.client, live: live, written: map[string]written{}},
 		proof:   proof{client: w.client},
 		alarm:   alarm{recorder: o.Recorder, incidents: map[string]incident{}},
-		news:    &restriction.news, knownKinds: map[string]bool{},
+		news:    &restriction.news, following: map[string]bool{}, knownKinds: map[string]bool{},
 	}
 }
 
@@ -158,7 +158,7 @@ func (f *Fence) recall(config *v1alpha1.TerroirConfig, now time.Time) {
 		if config.Status.Fence != v1alpha1.FenceOff { // which may only mean that it could not be written
 			f.proof.inForce = config.Status.Fence
 		}
-		f.alarm.inherit(&config.Status, now)
+		f.alarm.inherit(&config.Status)
 	default:
 		f.alarm.raise(config, "TerroirConfig/"+config.Name, deleted, now)
 	}
@@ -221,7 +221,7 @@ func (f *Fence) gatherConfig(ctx context.Context) (*v1alpha1.TerroirConfig, erro
 
 // follow watches the kinds that shape, from when on they are served.
 func (f *Fence) follow(ctx context.Context, mutating bool) error {
-	if !mutating || f.following {
+	if !mutating {
 		return nil
 	}
 	look := func(o any) {
@@ -230,6 +230,10 @@ func (f *Fence) follow(ctx context.Context, mutating bool) error {
 		}
 	}
 	for _, o := range mutatingKinds() {
+		kind := fmt.Sprintf("%T", o)
+		if f.following[kind] {
+			continue // another handler would announce everything twice
+		}
 		informer, err := f.reader.GetInformer(ctx, o)
 		if err != nil {
 			return fmt.Errorf("following %T: %w", o, err)
@@ -238,8 +242,8 @@ func (f *Fence) follow(ctx context.Context, mutating bool) error {
 		if err != nil {
 			return fmt.Errorf("following %T: %w", o, err)
 		}
+		f.following[kind] = true
 	}
-	f.following = true
 	return nil
 }
 

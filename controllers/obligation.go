@@ -35,7 +35,7 @@ type Obligation struct {
 	bound *boundPolicies
 	// spreads remembers which spreads are lost, and news tells of policies that cease, or begin again, to be honoured.
 	spreads *lostSpreads
-	news    recorder
+	news    complianceNews
 }
 
 func (o *Obligation) loop(news *announcements) loop {
@@ -70,12 +70,34 @@ type demandWorld struct {
 	storage         storageWorld
 }
 
+// within reports whether every policy there is was compiled as it is now.
+func (w *demandWorld) within(known func(metav1.Object) bool) bool {
+	for i := range w.clusterPolicies {
+		if !known(&w.clusterPolicies[i]) {
+			return false
+		}
+	}
+	for i := range w.policies {
+		if !known(&w.policies[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // due is what a namespace should look like.
 type due struct {
 	namespace *corev1.Namespace
 	governed  bool
 	warned    bool
 	floor     *v1alpha1.PlacementFloor // nil: none
+	owes      bool                     // the floor demands something, or says why nobody can
+	allKnown  bool                     // this was decided by all policies as they are now
+}
+
+// waits says whether nothing can be said of a namespace before every policy is known.
+func (d due) waits() bool {
+	return !d.allKnown && (!d.governed || !d.owes && d.namespace.Labels[v1alpha1.GovernedLabel] == "true")
 }
 
 func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
@@ -90,7 +112,7 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
 		return reconcile.Result{}, err
 	}
-	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors)
+	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors, world.within(current.Knows))
 	now := o.now()
 	view := current.Catalogue.At(now)
 	t := &policyTeller{
@@ -120,9 +142,15 @@ func (s settlement) again(now time.Time) time.Time {
 	return now.Add(time.Second)
 }
 
-func (o *Obligation) settleAll(ctx context.Context, all []due, floors map[string]*v1alpha1.PlacementFloor) settlement {
+// settleAll settles every namespace. While a policy is not known yet, it may be what marked a namespace in the very request by which that
+// came: until then no mark goes, and nothing is written of a marked namespace that seems to owe nothing. The snapshot that knows the
+// policy will be announced.
+func (o *Obligation) settleAll(ctx context.Context, all []due, floors map[string]*v1alpha1.PlacementFloor, allKnown bool) settlement {
 	s := settlement{failed: map[string]bool{}}
 	for _, d := range all {
+		if d.allKnown = allKnown; d.waits() {
+			continue
+		}
 		stuck, err := o.settle(ctx, d, floors[d.namespace.Name])
 		s.stuck = s.stuck || stuck
 		if err != nil {
@@ -178,8 +206,8 @@ func decideNamespaces(set *policy.Set, world demandWorld) []due {
 			continue // its objects are going; what is in force stays so to the end
 		}
 		owed := set.Namespace(namespaceOf(n))
-		d := due{namespace: n, warned: warned(set, n)}
-		d.governed = owed.Owes() || !set.Exempt(n.Name) && slices.ContainsFunc(world.pods[n.Name], annotated)
+		d := due{namespace: n, warned: warned(set, n), owes: owed.Owes()}
+		d.governed = d.owes || !set.Exempt(n.Name) && slices.ContainsFunc(world.pods[n.Name], annotated)
 		if d.governed {
 			d.floor = fence.Floor(n.Name, owed)
 		}
@@ -244,13 +272,13 @@ func (o *Obligation) mark(ctx context.Context, d due, settled bool) (governed bo
 	labels := map[string]any{}
 	for key, wanted := range map[string]bool{
 		v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned,
-		v1alpha1.UnsettledLabel: !settled && d.namespace.Labels[v1alpha1.UnsettledLabel] == "true",
+		v1alpha1.UnsettledLabel: (!settled || !d.allKnown) && d.namespace.Labels[v1alpha1.UnsettledLabel] == "true",
 	} {
 		value, has := d.namespace.Labels[key]
 		switch {
 		case wanted && value != "true":
 			labels[key] = "true"
-		case !wanted && has:
+		case !wanted && has && d.allKnown:
 			labels[key] = nil
 		}
 	}

@@ -49,8 +49,9 @@ type look struct {
 	mirror bool
 	// controller names what made the pod, in words; empty: nothing did.
 	controller string
-	// remote are the volumes that the pod itself brings from elsewhere, without a claim, such as a share of NFS.
-	remote []string
+	// remote are the volumes that the pod itself brings from elsewhere, without a claim, such as a share of NFS. opaque are those of which
+	// not even that is known, such as inline csi.
+	remote, opaque []string
 }
 
 // GetObjectKind, with DeepCopyObject, lets caches and queues handle a seenPod as what it was made from.
@@ -111,7 +112,7 @@ func (l *looks) slim(o any) (any, error) {
 
 // share gives the copy that the others have, or makes this one theirs.
 func (l *looks) share(own *look) (*look, error) {
-	text, err := json.Marshal([]any{own.pod, own.controller, own.mirror, own.remote}) // the rest follows from these
+	text, err := json.Marshal([]any{own.pod, own.controller, own.mirror}) // the rest follows from these
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller says of which pod
 	}
@@ -157,7 +158,14 @@ func lookOf(p *corev1.Pod) *look {
 	slices.Sort(l.levels)
 	demand, problems := policy.ParseAnnotations(policy.Source{}, pod.Metadata.Annotations)
 	l.isAnnotated = demand.Demands() || len(problems) > 0
-	l.remote = remoteVolumes(p)
+	for _, v := range pod.Spec.Volumes {
+		switch {
+		case v.Remote():
+			l.remote = append(l.remote, v.Name)
+		case v.Opaque():
+			l.opaque = append(l.opaque, v.Name)
+		}
+	}
 	return l
 }
 
@@ -184,18 +192,6 @@ func claimsOf(p *corev1.Pod) []string {
 			names = append(names, v.PersistentVolumeClaim.ClaimName)
 		case v.Ephemeral != nil:
 			names = append(names, p.Name+"-"+v.Name)
-		}
-	}
-	return names
-}
-
-// remoteVolumes are the volumes that a pod brings from elsewhere without a claim: nothing says where they lie.
-func remoteVolumes(p *corev1.Pod) []string {
-	var names []string
-	for i := range p.Spec.Volumes {
-		if v := &p.Spec.Volumes[i]; v.NFS != nil || v.ISCSI != nil || v.FC != nil || v.CephFS != nil || v.RBD != nil || v.AzureFile != nil ||
-			v.Glusterfs != nil || v.Flocker != nil || v.Quobyte != nil || v.StorageOS != nil || v.ScaleIO != nil {
-			names = append(names, v.Name)
 		}
 	}
 	return names

@@ -33,6 +33,7 @@ func (t *policyTeller) again() time.Time { return t.next }
 // tell writes the statuses of policies.
 func (o *Obligation) tell(ctx context.Context, t *policyTeller, world demandWorld) error {
 	var failed error
+	o.news.remember(world.clusterPolicies)
 	for i := range world.clusterPolicies {
 		p := &world.clusterPolicies[i]
 		if !t.known(p) {
@@ -44,7 +45,7 @@ func (o *Obligation) tell(ctx context.Context, t *policyTeller, world demandWorl
 			failed = errors.Join(failed, err)
 			continue // the next pass writes it, and tells
 		}
-		tellCompliance(o.news, p, wanted.Status)
+		o.news.tell(p, wanted.Status)
 	}
 	for i := range world.policies {
 		p := &world.policies[i]

@@ -34,8 +34,9 @@ import (
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings;mutatingadmissionpolicies;mutatingadmissionpolicybindings,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=services;secrets,verbs=get;list;watch;create;update,namespace=terroir-system
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch,namespace=default
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;update,namespace=terroir-system
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch;create,namespace=terroir-system
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=terroir-webhook-cert,verbs=get;update,namespace=terroir-system
 
 // Options are what the loops need beside a manager.
 type Options struct {
@@ -46,7 +47,7 @@ type Options struct {
 	// Webhooks gives the webhook configurations for the given exempt namespaces, and for an API server that shapes pods itself or not,
 	// and the address to which they point.
 	Webhooks func(exempt []string, shapes bool) []runtime.Object
-	// Recorder hears of what was put back.
+	// Recorder hears of what was put back, and of policies that cease, or begin again, to be honoured.
 	Recorder events.EventRecorder
 	// Metrics opens the API server's metrics.
 	Metrics func(context.Context) (io.ReadCloser, error)
@@ -69,7 +70,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
-		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: o.Recorder}).loop(news),
+		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: complianceNews{recorder: o.Recorder}}).loop(news),
 		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
 		newFence(w, mgr.GetAPIReader(), mgr.GetCache(), o, bound, restriction).loop(),
 	}

@@ -30,8 +30,8 @@ const revokeFor = 30 * time.Second
 // inParallel is how many nodes are labelled at a time.
 const inParallel = 16
 
-// Standing writes on nodes what they are worth, and tells which of them are not recognised. A node that loses a level is put on the list of nodes that bindings are refused to,
-// first; then its open label goes; held goes when no pod that owes the level is left there.
+// Standing writes on nodes what they are worth, and tells which of them are not recognised. A node that loses a level is first put on the
+// list of nodes that bindings are refused to; then its open label goes; held goes when no pod that owes the level is left there.
 type Standing struct {
 	writer
 	reader client.Reader

@@ -2,7 +2,6 @@ package placement
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -11,14 +10,14 @@ import (
 
 // Law: where a policy says nodeLocalStorage: Deny, a pod's volumes keep no data on the node.
 //
-// Reads spec.volumes. Denies, under Deny, every volume that is not known to keep its data elsewhere: emptyDir on disk, hostPath,
-// inline csi, gitRepo, flexVolume, and any type that this list does not have, so that a type which Kubernetes gets later is refused
-// until somebody has looked at it. Admits what holds no data of the workload's own (configMap, downwardAPI, image, projected, secret),
+// Reads spec.volumes, by the list in volume.go. Denies, under Deny, every volume that is not known to keep its data elsewhere: emptyDir on
+// disk, hostPath, inline csi, gitRepo, flexVolume, and any type that the list does not have, so that a type which Kubernetes gets later is
+// refused until somebody has looked at it. Admits what holds no data of the workload's own (configMap, downwardAPI, image, projected, secret),
 // emptyDir in memory, claims, and volumes of the network: where those lie is not the node's but the volume's place. Ignores what
 // cannot be seen here: a container's writable layer, its logs, and swap.
 //
 // Under QualifiedNodes and Allow the pod is admitted: where it runs, its data on the node lies. The two differ in what is said of
-// PersistentVolumes on nodes.
+// PersistentVolumes on nodes, and of volumes of which nobody can tell whether they are on the node: Allow does not ask.
 func ruleNodeLocal() Rule {
 	return Rule{
 		Name:     "node-local-storage",
@@ -50,20 +49,6 @@ func ruleNodeLocal() Rule {
 }
 
 const insteadOfNodeLocal = "use a PersistentVolumeClaim, or an emptyDir with medium: Memory"
-
-// elsewhere are the types of volumes that keep no data of the workload's own on the node, as the API writes them. Those of the network
-// are the ones that a kubelet or a CSI driver in its place still mounts.
-func elsewhere() []string {
-	return []string{
-		"awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "configMap", "downwardAPI", "ephemeral", "fc", "gcePersistentDisk",
-		"image", "iscsi", "nfs", "persistentVolumeClaim", "portworxVolume", "projected", "rbd", "secret", "vsphereVolume",
-	}
-}
-
-// elsewhere reports whether the volume is known to keep no data of the workload's own on the node.
-func (v Volume) elsewhere() bool {
-	return len(v.Types) == 1 && (v.Memory || slices.Contains(elsewhere(), v.Types[0]))
-}
 
 func (c Case) onNode(v Volume) Denial {
 	kind := "of no type"

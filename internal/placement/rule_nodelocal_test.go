@@ -2,6 +2,9 @@ package placement_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +56,28 @@ func TestVolumesOnNodes(t *testing.T) {
 			if got := placement.JudgeShaped(c).Message(); got != said {
 				t.Errorf("under %q, of %s is said %q, want %q", storage, volume, got, said)
 			}
+		}
+	}
+}
+
+// Every type of the API has its place, or is named here as one that nobody can place.
+func TestWhereVolumesLie(t *testing.T) {
+	remote := []string{"awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "fc", "gcePersistentDisk", "iscsi", "nfs", "portworxVolume", "rbd", "vsphereVolume"}
+	opaque := []string{"csi", "flexVolume", "flocker", "glusterfs", "ofTheFuture", "photonPersistentDisk", "quobyte", "scaleIO", "storageos"}
+	types := []string{"ofTheFuture"}
+	for source := range reflect.TypeFor[corev1.VolumeSource]().Fields() {
+		name, _, _ := strings.Cut(source.Tag.Get("json"), ",")
+		types = append(types, name)
+	}
+	for _, name := range types {
+		v := placement.Volume{Name: "v", Types: []string{name}}
+		if v.Remote() != slices.Contains(remote, name) || v.Opaque() != slices.Contains(opaque, name) {
+			t.Errorf("%s: remote %t, opaque %t", name, v.Remote(), v.Opaque())
+		}
+	}
+	for _, v := range []placement.Volume{{}, {Types: []string{"nfs", "secret"}}} {
+		if v.Remote() || !v.Opaque() {
+			t.Errorf("of the types %v: remote %t, opaque %t", v.Types, v.Remote(), v.Opaque())
 		}
 	}
 }

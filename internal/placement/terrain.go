@@ -146,13 +146,16 @@ func (t *Terrain) survey(p storage.Place, v storage.Volume) ground {
 	return g
 }
 
-// byName asks whether a place is one that a Zone is recognised by, when no node there can tell.
+// byName asks whether a place is one that a Zone is recognised by, when no node there can tell. Whoever writes volumes writes the labels
+// of a place, too: what Terroir itself says on nodes counts for nothing there, nor does what only a node with a memory can be worth.
 func (t *Terrain) byName(p storage.Place, v storage.Volume, stranger string) ground {
-	facts := trust.NodeFacts{Name: v.Name, Labels: p.Labels}
+	labels := maps.Clone(p.Labels)
+	maps.DeleteFunc(labels, func(key, _ string) bool { return trust.OwnLabel(key) })
+	facts := trust.NodeFacts{Name: v.Name, Labels: labels}
 	if v.Driver != "" {
 		facts.CSIDrivers = []string{v.Driver}
 	}
-	if worth := t.view.Assess(facts); recognised(worth) {
+	if worth := t.view.Assess(facts); worth.State == trust.Recognised {
 		return ground{spots: []spot{{words(p.Labels), worth}}}
 	}
 	if stranger != "" {

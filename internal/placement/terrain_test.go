@@ -73,6 +73,7 @@ func TestJudgeVolume(t *testing.T) {
 		"on the disk of a qualified node":                         {volume: lying(corev1.LabelHostname, in, "nb")},
 		"in a zone without nodes that is recognised by its label": {volume: lying(zoneLabel, in, "empty")},
 		"and by the driver":                                       {volume: driven},
+		"in a zone that only Terroir names":                       {lying(v1alpha1.ZoneLabel, in, "a"), RuleVolumePlace, "there is none"},
 		"not without the driver":                                  {lying(zoneLabel, in, "driven"), RuleVolumePlace, "with topology.kubernetes.io/zone=driven, and there is none"},
 		"in an unqualified zone":                                  {lying(zoneLabel, in, "d"), RuleVolume, "Pod/p requires trust level french, which volume v does not satisfy: it is reached from node nd: "},
 		"on the disk of an unqualified node":                      {local, RuleVolume, "it lies on the disk of node nd: "},

@@ -19,6 +19,69 @@ type Volume struct {
 	Memory bool
 }
 
+// place is what the type of a volume says of where its data lie.
+type place int
+
+const (
+	// anywhere is what nobody can tell: a driver decides, as with inline csi and flexVolume, or this list does not have the type.
+	anywhere place = iota
+	// nowhere: it holds no data of the workload's own.
+	nowhere
+	// onTheNode on which the pod runs.
+	onTheNode
+	// onNetwork: elsewhere, and the pod itself brings the volume, so that nothing says where.
+	onNetwork
+	// byClaim: where the claim's PersistentVolume says.
+	byClaim
+)
+
+// places are the types of volumes, as the API writes them, by where their data lie. It is the only such list. Those of the network are
+// the ones that a kubelet or a CSI driver in its place still mounts.
+func places() map[place][]string {
+	return map[place][]string{
+		nowhere:   {"configMap", "downwardAPI", "image", "projected", "secret"},
+		onTheNode: {"emptyDir", "gitRepo", "hostPath"},
+		onNetwork: {
+			"awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "fc", "gcePersistentDisk", "iscsi", "nfs", "portworxVolume", "rbd", "vsphereVolume",
+		},
+		byClaim: {"ephemeral", "persistentVolumeClaim"},
+	}
+}
+
+// elsewhere are the types of volumes that are known to keep no data of the workload's own on the node, sorted.
+func elsewhere() []string {
+	all := places()
+	return slices.Sorted(slices.Values(slices.Concat(all[nowhere], all[onNetwork], all[byClaim])))
+}
+
+// place is where the data of the volume lie. What is of no type, or of several, may be anywhere.
+func (v Volume) place() place {
+	switch {
+	case len(v.Types) != 1:
+		return anywhere
+	case v.Memory:
+		return nowhere
+	}
+	for where, types := range places() {
+		if slices.Contains(types, v.Types[0]) {
+			return where
+		}
+	}
+	return anywhere
+}
+
+// elsewhere reports whether the volume is known to keep no data of the workload's own on the node.
+func (v Volume) elsewhere() bool {
+	is := v.place()
+	return is != anywhere && is != onTheNode
+}
+
+// Remote reports whether the pod itself brings the volume from elsewhere, without a claim: nothing says where its data lie.
+func (v Volume) Remote() bool { return v.place() == onNetwork }
+
+// Opaque reports whether its type does not even say whether the volume keeps its data on the node or elsewhere.
+func (v Volume) Opaque() bool { return v.place() == anywhere }
+
 // UnmarshalJSON reads a volume from a Pod's JSON. Whatever is not the name is a type: nothing is passed over.
 func (v *Volume) UnmarshalJSON(text []byte) error {
 	var fields map[string]json.RawMessage

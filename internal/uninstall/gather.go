@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,13 +169,7 @@ func (g *gatherer) marked(ctx context.Context, w *World) error {
 		corev1.SchemeGroupVersion.WithKind("Namespace"), corev1.SchemeGroupVersion.WithKind("PersistentVolume"), storagev1.SchemeGroupVersion.WithKind("StorageClass"),
 	} {
 		err := g.list(ctx, metadata(gvk), func(o client.Object) error {
-			var marks []string
-			for _, key := range []string{v1alpha1.GovernedLabel, v1alpha1.WarnedLabel} {
-				if _, has := o.GetLabels()[key]; has {
-					marks = append(marks, key)
-				}
-			}
-			if len(marks) > 0 {
+			if marks := marksIn(o.GetLabels()); len(marks) > 0 {
 				w.marked = append(w.marked, marked{Object: named(gvk, o), marks: marks})
 			}
 			return nil
@@ -184,6 +179,14 @@ func (g *gatherer) marked(ctx context.Context, w *World) error {
 		}
 	}
 	return nil
+}
+
+// marksIn are the keys of Terroir's marks among labels.
+func marksIn(labels map[string]string) []string {
+	return slices.DeleteFunc([]string{v1alpha1.GovernedLabel, v1alpha1.UnsettledLabel, v1alpha1.WarnedLabel}, func(key string) bool {
+		_, has := labels[key]
+		return !has
+	})
 }
 
 // kinds reads the kinds of the group, whichever a version of Terroir installed, and of their objects what stage marks needs.

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/terroir-dev/terroir/internal/trust"
 )
 
 // pods reads the pods that wait for Terroir, or ask nodes for labels of it.
@@ -74,7 +76,7 @@ func (g *gatherer) resolve(ctx context.Context, w *World) error {
 func (g *gatherer) nodes(ctx context.Context, w *World) error {
 	gvk := schema.GroupVersionKind{Version: "v1", Kind: "Node"}
 	return g.list(ctx, metadata(gvk), func(o client.Object) error {
-		labels := except(slices.Sorted(maps.Keys(o.GetLabels())), func(key string) bool { return !isNodeLabel(key) })
+		labels := except(slices.Sorted(maps.Keys(o.GetLabels())), func(key string) bool { return !trust.OwnLabel(key) })
 		if len(labels) > 0 {
 			w.nodes = append(w.nodes, node{Object: named(gvk, o), labels: labels})
 		}

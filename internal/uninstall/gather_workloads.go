@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/trust"
 )
 
 // workloads reads what makes pods from templates that can be changed.
@@ -116,7 +117,7 @@ func asksOf(spec *corev1.PodSpec, bound bool) []string {
 			keys = append(keys, c.TopologyKey)
 		}
 	}
-	keys = slices.DeleteFunc(keys, func(key string) bool { return !isNodeLabel(key) })
+	keys = slices.DeleteFunc(keys, func(key string) bool { return !trust.OwnLabel(key) })
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }

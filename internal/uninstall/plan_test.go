@@ -300,13 +300,12 @@ func TestAsksOf(t *testing.T) {
 	}
 }
 
-func TestIsNodeLabel(t *testing.T) {
-	for key, want := range map[string]bool{
-		held: true, open: true, v1alpha1.ZoneLabel: true, v1alpha1.SuspectSinceLabel: true,
-		"node-restriction.kubernetes.io/zone": false, "notterroir.node-restriction.kubernetes.io/zone": false, "terroir": false, "topology.kubernetes.io/zone": false,
-	} {
-		if got := isNodeLabel(key); got != want {
-			t.Errorf("isNodeLabel(%q) = %t", key, got)
-		}
+func TestMarksAreFoundWhateverTheirValue(t *testing.T) {
+	all := map[string]string{"terroir.dev/governed": "true", "terroir.dev/unsettled": "true", "terroir.dev/warned": "", "terroir.dev/workload": "x", "app": "web"}
+	if diff := cmp.Diff([]string{"terroir.dev/governed", "terroir.dev/unsettled", "terroir.dev/warned"}, marksIn(all)); diff != "" {
+		t.Errorf("marks (-want +got):\n%s", diff)
+	}
+	if got := marksIn(map[string]string{"app": "web"}); len(got) > 0 {
+		t.Errorf("without any, there are %v", got)
 	}
 }

@@ -125,13 +125,6 @@ type kind struct {
 // isOurs tells whether the name of a scheduling gate or a finalizer is Terroir's.
 func isOurs(name string) bool { return strings.HasPrefix(name, v1alpha1.AnnotationPrefix) }
 
-// isNodeLabel tells whether the key of a node's label is Terroir's.
-func isNodeLabel(key string) bool {
-	domain, _, _ := strings.Cut(v1alpha1.ZoneLabel, "/")
-	prefix, _, _ := strings.Cut(key, "/")
-	return prefix == domain || strings.HasSuffix(prefix, "."+domain)
-}
-
 // except gives the values for which drop is false, and never nil: in a patch nil would remove the list instead of emptying it.
 func except(values []string, drop func(string) bool) []string {
 	return append([]string{}, slices.DeleteFunc(slices.Clone(values), drop)...)
