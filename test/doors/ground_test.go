@@ -210,6 +210,12 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-no
 subjects: [{kind: ServiceAccount, namespace: doors-platform, name: node-maker}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: doors-cloud-controller}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-node-maker}
+subjects: [{kind: ServiceAccount, namespace: kube-system, name: cloud-controller-manager}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: doors-pod-operator}
 rules: [{apiGroups: [""], resources: [pods, pods/status, pods/ephemeralcontainers, pods/resize], verbs: [get, list, patch, update]}]
@@ -504,6 +510,17 @@ func strangeNode(ctx context.Context, s *stage) error {
 apiVersion: v1
 kind: Node
 metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: abroad-1a, topology.kubernetes.io/region: abroad-1}, annotations: {made: for-doors}}
+spec: {`+apart+`}
+`)
+	return errors.Join(err, s.isReady(ctx))
+}
+
+// placelessNode makes a node of which nothing says where it is.
+func placelessNode(ctx context.Context, s *stage) error {
+	err := s.prepare(ctx, `
+apiVersion: v1
+kind: Node
+metadata: {name: $node, labels: {kubernetes.io/hostname: $node}, annotations: {made: for-doors}}
 spec: {`+apart+`}
 `)
 	return errors.Join(err, s.isReady(ctx))

@@ -65,6 +65,12 @@ func drift() []Variant {
 		p, err := s.pod(ctx, s.name())
 		return effect(err == nil && p.Spec.NodeName == s.node()), err
 	}
+	moves := func(ctx context.Context, s *stage) (effect, error) {
+		if err := nodeLabel(corev1.LabelTopologyZone, "elsewhere").fill(s).carry(ctx, s, mergePatch, ""); err != nil {
+			return nothing, err
+		}
+		return stays(ctx, s)
+	}
 	return []Variant{
 		{By: administrator, Through: "merge patch of zones: ground lost under running pods", Closed: Noticed, Noticed: counted, Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
 			if err := s.lose(ctx); err != nil {
@@ -72,13 +78,8 @@ func drift() []Variant {
 			}
 			return stays(ctx, s)
 		}},
-		{By: nodeMaker, Through: "merge patch of nodes: moved under running pods", Closed: Noticed, Noticed: counted, Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
-			c := nodeLabel(corev1.LabelTopologyZone, "elsewhere")
-			if err := c.fill(s).carry(ctx, s, mergePatch, ""); err != nil {
-				return nothing, err
-			}
-			return stays(ctx, s)
-		}},
+		{By: nodeMaker, Through: "merge patch of nodes: moved under running pods", Set: set, Try: moves},
+		{By: cloudController, Through: "merge patch of nodes: moved under running pods", Closed: Noticed, Noticed: counted, Set: set, Try: moves},
 	}
 }
 

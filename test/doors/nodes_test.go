@@ -57,8 +57,9 @@ func relabelledZones() []Variant {
 // openByLabel is the effect of a label by which a node is recognised: without Terroir that the label is there, with it that the node is
 // open in consequence.
 func openByLabel(ctx context.Context, s *stage, c change) (effect, error) {
-	if s.phase != with {
-		return fieldChanged(ctx, s, c)
+	e, err := fieldChanged(ctx, s, c)
+	if s.phase != with || e == nothing || err != nil {
+		return e, err
 	}
 	if err := s.judgedAgain(ctx); err != nil {
 		return mishap("%w", err)
@@ -127,6 +128,16 @@ func patchedNodes() []Variant {
 	moved := template{by: daemon, set: strangeNode, resource: "nodes", effect: openByLabel}
 	for _, v := range moved.everyWay(nodeLabel(corev1.LabelTopologyZone, frenchZone), "", "status") {
 		v.Through += ", into a qualified zone"
+		all = append(all, v)
+	}
+	for _, v := range (template{by: daemon, set: strangeNode, resource: "nodes"}).everyWay(nodeLabel(corev1.LabelTopologyZone, nil), "", "status") {
+		v.Through += ", out of every zone"
+		all = append(all, v)
+	}
+	placed := template{by: daemon, set: placelessNode, resource: "nodes", effect: openByLabel}
+	for _, v := range placed.everyWay(nodeLabel(corev1.LabelTopologyZone, frenchZone), "", "status") {
+		v.Through += ", from nowhere into a qualified zone"
+		v.Closed, v.Why = StillOpen, "a zone recognised by a label alone is what whoever labels nodes says; a TrustLevel demands nodeEvidence"
 		all = append(all, v)
 	}
 	contradicted := template{by: daemon, set: strangeNode, resource: "nodes"}
