@@ -509,7 +509,7 @@ func strangeNode(ctx context.Context, s *stage) error {
 	err := s.prepare(ctx, `
 apiVersion: v1
 kind: Node
-metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: abroad-1a, topology.kubernetes.io/region: abroad-1}, annotations: {made: for-doors}}
+metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: strange-1a, topology.kubernetes.io/region: strange-1}, annotations: {made: for-doors}}
 spec: {`+apart+`}
 `)
 	return errors.Join(err, s.isReady(ctx))

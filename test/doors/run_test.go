@@ -50,7 +50,7 @@ type play struct {
 	door    *Door
 	number  int
 	variant *Variant
-	results map[phase]result
+	results map[phase]*result
 }
 
 // result is what came of a variant in one phase.
@@ -93,7 +93,7 @@ func playsOf(doors []Door) []*play {
 			continue
 		}
 		for n := range doors[i].Variants {
-			plays = append(plays, &play{door: &doors[i], number: n + 1, variant: &doors[i].Variants[n], results: map[phase]result{}})
+			plays = append(plays, &play{door: &doors[i], number: n + 1, variant: &doors[i].Variants[n], results: map[phase]*result{}})
 		}
 	}
 	return plays
@@ -117,10 +117,12 @@ func (th *theatre) perform(t *testing.T, p phase, plays []*play, between func() 
 	if err := between(); err != nil {
 		t.Fatal(err)
 	}
-	together(ready, func(p *play) bool { return !p.variant.Alone }, func(p *play) { th.try(t.Context(), p) })
+	var waits sync.WaitGroup
+	together(firstNoticed(ready), func(p *play) bool { return !p.variant.Alone }, func(p *play) { th.try(t.Context(), p, waits.Go) })
+	waits.Wait()
 	for _, p := range ready {
 		if p.variant.Alone {
-			th.try(t.Context(), p)
+			th.try(t.Context(), p, func(wait func()) { wait() })
 		}
 	}
 	for _, p := range ready {
@@ -174,26 +176,37 @@ func together(plays []*play, choose func(*play) bool, do func(*play)) {
 	group.Wait()
 }
 
-func (th *theatre) try(ctx context.Context, p *play) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// firstNoticed puts those first for which the operator has to do something: that takes the longest.
+func firstNoticed(plays []*play) []*play {
+	return slices.SortedStableFunc(slices.Values(plays), func(a, b *play) int { return one(b.variant.Closed.afterwards()) - one(a.variant.Closed.afterwards()) })
+}
+
+// try plays a variant. What is to be noticed is waited for apart, so that nothing else has to wait with it.
+func (th *theatre) try(ctx context.Context, p *play, apart func(func())) {
+	trying, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var r result
+	r := &result{}
 	s := th.stage(p)
-	early := th.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(ctx, s) == nil
-	r.effect, r.err = p.variant.Try(ctx, s)
+	early := th.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(trying, s) == nil
+	r.effect, r.err = p.variant.Try(trying, s)
+	p.results[th.phase] = r
 	switch {
 	case early:
 		r.unnoticed = errors.New("it was said before it happened")
 	case th.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
-		r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
+		apart(func() {
+			r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
+		})
 	}
-	p.results[th.phase] = r
 }
 
-// eventually waits for a condition, and gives what was last missing.
+// eventually waits for a condition, and gives what was last missing. It asks less and less often, since many wait at the same time.
 func eventually(ctx context.Context, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	asking := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 1.5, Steps: 20, Cap: 500 * time.Millisecond}
+	err := asking.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
 		last = check()
 		return last == nil, nil
 	})
@@ -209,7 +222,7 @@ func (p *play) problem(ph phase) string {
 	return p.judge(ph, r)
 }
 
-func (p *play) judge(ph phase, r result) string {
+func (p *play) judge(ph phase, r *result) string {
 	closed := p.variant.Closed
 	switch {
 	case closed == Kubernetes:
@@ -218,6 +231,8 @@ func (p *play) judge(ph phase, r result) string {
 		return when(!bool(r.effect), fmt.Sprintf("it is said to be open, and is not any more: say how it is closed: %v", r.err))
 	case ph == without:
 		return when(!bool(r.effect), fmt.Sprintf("it should have been open; it did not happen: %v", r.err))
+	case closed.afterwards() && !bool(r.effect) && r.err == nil:
+		return "it did not happen, and nothing prevented it"
 	case closed.afterwards():
 		return when(r.unnoticed != nil, fmt.Sprintf("nobody notices it: %v", r.unnoticed))
 	case closed == Webhook && ph == down:
@@ -236,6 +251,12 @@ func when(holds bool, words string) string {
 		return words
 	}
 	return ""
+}
+
+// happened tells whether the variant had its effect in this phase.
+func (p *play) happened(ph phase) bool {
+	r, played := p.results[ph]
+	return played && bool(r.effect)
 }
 
 // closed tells whether the door was closed to the variant in this phase.
