@@ -18,7 +18,8 @@ import (
 const zoneLabel = "topology.kubernetes.io/zone"
 
 // terrain is of two French zones and a German one, recognised by their label but for the second, where providerIDs are asked; a level
-// asks for France. Each has a node, and zone a one more that is not recognised, since it is also in zone x.
+// asks for France. Each has a node, and zone a one more that is not recognised, since it also shows the signals of zone
+// b. Two more places have a node each that claims zone b, beside one that is foreign, or that shows nothing yet.
 func terrain() *Terrain {
 	zone := func(name, country string, recognition v1alpha1.ZoneRecognition) v1alpha1.Zone {
 		return v1alpha1.Zone{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ZoneSpec{Country: v1alpha1.Country(country), Recognition: recognition}}
@@ -38,8 +39,10 @@ func terrain() *Terrain {
 			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{zoneLabel: zone, corev1.LabelHostname: name}}, Spec: corev1.NodeSpec{ProviderID: providerID},
 		}
 	}
-	nodes := []*corev1.Node{node("na", "a", ""), node("nb", "b", "p://b/1"), node("nd", "d", ""), node("joining", "a", "p://b/2"), node("stranger", "nowhere", ""),
-		node("vouching", "claimed", "p://b/3"), node("foreign", "claimed", "elsewhere://1"), node("late", "claimed-by-all", "p://b/4"), node("unnamed", "claimed-by-all", "")}
+	nodes := []*corev1.Node{
+		node("na", "a", ""), node("nb", "b", "p://b/1"), node("nd", "d", ""), node("joining", "a", "p://b/2"), node("stranger", "nowhere", ""),
+		node("vouching", "claimed", "p://b/3"), node("foreign", "claimed", "elsewhere://1"), node("late", "claimed-by-all", "p://b/4"), node("unnamed", "claimed-by-all", ""),
+	}
 	worth := map[string]trust.Assessment{}
 	for _, n := range nodes {
 		worth[n.Name] = view.Assess(trust.NodeFacts{Name: n.Name, ProviderID: n.Spec.ProviderID, Labels: n.Labels})

@@ -181,6 +181,13 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "doors:unres
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
+metadata: {name: doors-worker}
+rules:
+- {apiGroups: [""], resources: [pods, pods/status, pods/binding, bindings, persistentvolumeclaims, persistentvolumeclaims/status], verbs: [get, list, create, patch, update, delete]}
+- {apiGroups: [terroir.dev], resources: [placementfloors], verbs: [get, list, create, patch, update, delete, deletecollection]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
 metadata: {name: doors-daemon}
 rules:
 - {apiGroups: [""], resources: [nodes, nodes/status], verbs: [get, list, patch, update]}
@@ -313,8 +320,8 @@ func (th *theatre) labelled(ctx context.Context, node, key, value string) error 
 }
 
 // policies makes those of the phase. Without Terroir they are objects like others.
-func (th *theatre) policies(ctx context.Context) error {
-	s := &stage{theatre: th, play: &play{door: &Door{}}, phase: th.phase}
+func (th *theatre) policies(ctx context.Context, p phase) error {
+	s := &stage{theatre: th, play: &play{door: &Door{}}, phase: p}
 	err := s.prepare(ctx, `
 apiVersion: terroir.dev/v1alpha1
 kind: ClusterPlacementPolicy
@@ -326,7 +333,7 @@ kind: ClusterPlacementPolicy
 metadata: {name: doors-local-$phase}
 spec: {namespaceSelector: {matchLabels: {local: $phase}}, trustLevels: [trusted], enforcement: Enforce, nodeLocalStorage: Deny}
 `)
-	if err != nil || th.phase == without {
+	if err != nil || p == without {
 		return err
 	}
 	for _, name := range []string{"doors-", "doors-local-"} {
@@ -435,22 +442,16 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: worker, namespace: $namespace}
-rules:
-- {apiGroups: [""], resources: [pods, pods/status, pods/binding, bindings, persistentvolumeclaims, persistentvolumeclaims/status], verbs: [get, list, create, patch, update, delete]}
-- {apiGroups: [terroir.dev], resources: [placementfloors], verbs: [get, list, create, patch, update, delete, deletecollection]}
----
-apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: worker, namespace: $namespace}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: worker}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-worker}
 subjects: [{kind: ServiceAccount, namespace: $namespace, name: worker}]
 `)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.mayCreatePods(ctx, namespaceAdmin), s.mayCreatePods(ctx, namespaceEditor), s.mayCreatePods(ctx, worker), s.hasAccount(ctx))
+	// The worker's binding was made last, and the authorizer hears of bindings in the order in which they were made.
+	return errors.Join(s.mayCreatePods(ctx, worker), s.hasAccount(ctx))
 }
 
 // mayCreatePods waits until the authorizer has heard of what was granted.
@@ -592,13 +593,13 @@ func (s *stage) incompliant(ctx context.Context, reasons ...string) error {
 }
 
 // clear deletes the nodes of the phase: each of them has a heartbeat.
-func (th *theatre) clear(ctx context.Context) error {
+func (th *theatre) clear(ctx context.Context, p phase) error {
 	var all corev1.NodeList
 	if err := th.admin.List(ctx, &all); err != nil {
 		return err
 	}
 	for i := range all.Items {
-		if !strings.Contains(all.Items[i].Name, fmt.Sprintf("-p%d", th.phase)) {
+		if !strings.Contains(all.Items[i].Name, fmt.Sprintf("-p%d", p)) {
 			continue
 		}
 		if err := client.IgnoreNotFound(th.admin.Delete(ctx, &all.Items[i])); err != nil {

@@ -75,12 +75,21 @@ func TestDoors(t *testing.T) {
 	if err := th.prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	th.perform(t, without, plays, func() error { return nil })
+	first := th.begin(t, without, plays)
+	first.play(t)
+	first.end(t)
 	if err := errors.Join(terroir.Install(t.Context(), c), th.standings(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	th.perform(t, with, plays, func() error { return nil })
-	th.perform(t, down, plays, func() error { return c.StopComponent(terroir.Component) })
+	second := th.begin(t, with, plays)
+	second.play(t)
+	third := th.begin(t, down, plays) // meanwhile the operator says what it noticed
+	second.end(t)
+	if err := c.StopComponent(terroir.Component); err != nil {
+		t.Fatal(err)
+	}
+	third.play(t)
+	third.end(t)
 	if testing.Verbose() {
 		fmt.Fprint(os.Stdout, table(doors, plays))
 	}
@@ -104,59 +113,76 @@ func sorted(doors []Door) []Door {
 	return doors
 }
 
-// perform sets the stages of all variants, then lets between happen, then tries them all.
-func (th *theatre) perform(t *testing.T, p phase, plays []*play, between func() error) {
-	t.Helper()
-	started := time.Now()
-	th.phase = p
-	if err := th.policies(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ready := th.set(t, plays)
-	set := time.Since(started)
-	if err := between(); err != nil {
-		t.Fatal(err)
-	}
-	var waits sync.WaitGroup
-	together(firstNoticed(ready), func(p *play) bool { return !p.variant.Alone }, func(p *play) { th.try(t.Context(), p, waits.Go) })
-	waits.Wait()
-	for _, p := range ready {
-		if p.variant.Alone {
-			th.try(t.Context(), p, func(wait func()) { wait() })
-		}
-	}
-	for _, p := range ready {
-		if problem := p.problem(th.phase); problem != "" {
-			t.Errorf("door %d (%s), %s, %s [%s]: %s, %s", p.door.Number, p.door.Name, p.variant.By.words, p.variant.Through, p.name(), th.phase, problem)
-		}
-	}
-	if err := th.clear(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s: %d variants; setting their stages took %s, all of it %s", p, len(ready), set.Round(time.Second), time.Since(started).Round(time.Second))
+// act is one phase of the test.
+type act struct {
+	*theatre
+	phase phase
+	// ready are the plays whose stage stands, and waits what they wait for to be noticed.
+	ready []*play
+	waits sync.WaitGroup
 }
 
-// set gives the plays whose stage stands.
-func (th *theatre) set(t *testing.T, plays []*play) []*play {
+// begin sets the stages of all variants.
+func (th *theatre) begin(t *testing.T, p phase, plays []*play) *act {
+	t.Helper()
+	started := time.Now()
+	a := &act{theatre: th, phase: p}
+	if err := th.policies(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	a.set(t, plays)
+	t.Logf("%s: setting the stages of %d variants took %s", p, len(a.ready), time.Since(started).Round(time.Second))
+	return a
+}
+
+// set gives each play its stage.
+func (a *act) set(t *testing.T, plays []*play) {
 	t.Helper()
 	var mu sync.Mutex
-	var ready []*play
-	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return th.phase == down && p.variant.Closed.afterwards() })
+	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return a.phase == down && p.variant.Closed.afterwards() })
 	together(due, func(*play) bool { return true }, func(p *play) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if p.variant.Set != nil {
-			if err := p.variant.Set(ctx, th.stage(p)); err != nil {
-				t.Errorf("%s, %s: setting the stage: %v", p.name(), th.phase, err)
+			if err := p.variant.Set(ctx, a.stage(p, a.phase)); err != nil {
+				t.Errorf("%s, %s: setting the stage: %v", p.name(), a.phase, err)
 				return
 			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		ready = append(ready, p)
+		a.ready = append(a.ready, p)
 	})
-	slices.SortFunc(ready, func(a, b *play) int { return strings.Compare(a.name(), b.name()) })
-	return ready
+	slices.SortFunc(a.ready, func(a, b *play) int { return strings.Compare(a.name(), b.name()) })
+}
+
+// play tries all variants. It does not wait for what is to be noticed.
+func (a *act) play(t *testing.T) {
+	t.Helper()
+	started := time.Now()
+	together(firstNoticed(a.ready), func(p *play) bool { return !p.variant.Alone }, func(p *play) { a.try(t.Context(), p, a.waits.Go) })
+	for _, p := range a.ready {
+		if p.variant.Alone {
+			a.try(t.Context(), p, func(wait func()) { wait() })
+		}
+	}
+	t.Logf("%s: trying %d variants took %s", a.phase, len(a.ready), time.Since(started).Round(time.Second))
+}
+
+// end waits for what is to be noticed, and says what is not as it should be.
+func (a *act) end(t *testing.T) {
+	t.Helper()
+	started := time.Now()
+	a.waits.Wait()
+	for _, p := range a.ready {
+		if problem := p.problem(a.phase); problem != "" {
+			t.Errorf("door %d (%s), %s, %s [%s]: %s, %s", p.door.Number, p.door.Name, p.variant.By.words, p.variant.Through, p.name(), a.phase, problem)
+		}
+	}
+	if err := a.clear(t.Context(), a.phase); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: waiting for what is noticed took %s more", a.phase, time.Since(started).Round(time.Second))
 }
 
 // together does something with the plays chosen, several at a time.
@@ -182,18 +208,18 @@ func firstNoticed(plays []*play) []*play {
 }
 
 // try plays a variant. What is to be noticed is waited for apart, so that nothing else has to wait with it.
-func (th *theatre) try(ctx context.Context, p *play, apart func(func())) {
+func (a *act) try(ctx context.Context, p *play, apart func(func())) {
 	trying, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r := &result{}
-	s := th.stage(p)
-	early := th.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(trying, s) == nil
+	s := a.stage(p, a.phase)
+	early := a.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(trying, s) == nil
 	r.effect, r.err = p.variant.Try(trying, s)
-	p.results[th.phase] = r
+	p.results[a.phase] = r
 	switch {
 	case early:
 		r.unnoticed = errors.New("it was said before it happened")
-	case th.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
+	case a.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
 		apart(func() {
 			r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
 		})
