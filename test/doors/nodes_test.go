@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -170,6 +171,9 @@ func registrations() []Variant {
 			return nothing, err
 		}
 		pod := podOf("", `nodeSelector: {kubernetes.io/hostname: $node}, tolerations: [{operator: Exists, key: doors.example.com/apart}]`)
+		if err := s.takesPods(ctx, pod); err != nil {
+			return mishap("%w", err)
+		}
 		if err := s.create(ctx, s.as(namespaceEditor), pod); err != nil {
 			return nothing, err
 		}
@@ -192,6 +196,23 @@ func registrations() []Variant {
 		{By: administrator, Through: "create of nodes with our labels", Try: registers(ours)},
 		{By: kubelet, Through: "merge patch of nodes: uncordons itself", Closed: Undone, Set: scene(governed, strangeNode, cordon), Try: uncordoned},
 	}
+}
+
+// takesPods waits until the scheduler has heard that the stage's node takes pods: it binds one of a namespace that nobody governs.
+func (s *stage) takesPods(ctx context.Context, pod string) error {
+	if err := s.prepare(ctx, strings.Replace(pod, "namespace: $namespace", "namespace: "+platform, 1)); err != nil {
+		return err
+	}
+	return eventually(ctx, func() error {
+		var p corev1.Pod
+		if err := s.admin.Get(ctx, client.ObjectKey{Namespace: platform, Name: s.name()}, &p); err != nil {
+			return err
+		}
+		if p.Spec.NodeName != s.node() {
+			return fmt.Errorf("no pod comes to node %s: %+v", s.node(), p.Status.Conditions)
+		}
+		return nil
+	})
 }
 
 func takeovers() []Variant {

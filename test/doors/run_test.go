@@ -24,7 +24,7 @@ import (
 
 const (
 	// patience is how long a condition may take on a busy machine. Nothing measures time here.
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	// atOnce is how many variants are played at the same time.
 	atOnce = 24
 )
@@ -231,7 +231,7 @@ func eventually(ctx context.Context, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var last error
-	asking := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 1.5, Steps: 20, Cap: 500 * time.Millisecond}
+	asking := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 1.5, Steps: 20, Cap: 250 * time.Millisecond}
 	err := asking.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
 		last = check()
 		return last == nil, nil
