@@ -17,7 +17,7 @@ func laterDoors() []Door {
 	return []Door{
 		{Number: 10, Name: "static pods", ClosedBy: "counted by their mirrors; also shown on a real node", Variants: mirrors()},
 		{Number: 12, Name: "tolerations that keep a pod on lost ground", ClosedBy: "moot", Elsewhere: "Terroir never evicts by taint, so there is nothing for a toleration to cancel"},
-		{Number: 26, Name: "affinity ignored during execution", ClosedBy: "audit: pods on lost ground are counted", Variants: drift()},
+		{Number: 26, Name: "affinity ignored during execution", ClosedBy: "fence: nodes are moved by the cloud controller alone; audit: pods on lost ground are counted", Variants: drift()},
 		{Number: 29, Name: "spread lost at scale-down", ClosedBy: "audit: SpreadLost", Variants: scaleDowns()},
 		{Number: 36, Name: "budgets and grace periods that hinder a move", ClosedBy: "belongs to loss of ground", Elsewhere: "nothing is moved yet, so nothing can be hindered"},
 		{Number: 38, Name: "the operator down or slow", ClosedBy: "fence", Variants: whileDown()},

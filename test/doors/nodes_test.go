@@ -27,7 +27,7 @@ func nodeDoors() []Door {
 	return []Door{
 		{Number: 18, Name: "a kubelet relabels its zone", ClosedBy: "fence: the label keeps its value", Variants: relabelledZones()},
 		{Number: 19, Name: "NodeRestriction switched off", ClosedBy: "fence: our labels by nobody but Terroir", Variants: withoutRestriction()},
-		{Number: 20, Name: "users and DaemonSet accounts patch nodes", ClosedBy: "fence: our labels by nobody but Terroir", Variants: patchedNodes()},
+		{Number: 20, Name: "users and DaemonSet accounts patch nodes", ClosedBy: "fence: our labels by nobody but Terroir, place labels that are there by the cloud controller", Variants: patchedNodes()},
 		{Number: 21, Name: "a node registers with standing; uncordons itself", ClosedBy: "fence, at creation", Variants: registrations()},
 		{Number: 22, Name: "a node's name taken over", ClosedBy: "machine identity; certificates for existing names make Suspect", Variants: takeovers()},
 		{Number: 23, Name: "signals claimed by the kubelet", ClosedBy: "who set the providerID; second signals; nodeEvidence", Variants: claims()},

@@ -116,11 +116,25 @@ func about(text *strings.Builder, d *Door) {
 		if _, known := through[v.By.words]; !known {
 			order = append(order, v.By.words)
 		}
-		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", StillOpen: " (STILL OPEN: " + v.Why + ")", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
+		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", StillOpen: " (STILL OPEN)", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
 	}
 	for _, by := range order {
 		fold(text, by+": ", strings.Join(slices.Compact(through[by]), "; "))
 	}
+	for _, why := range openBecause(d) {
+		fold(text, "STILL OPEN: ", why)
+	}
+}
+
+// openBecause gives why variants of the door are still open, each reason once.
+func openBecause(d *Door) []string {
+	var all []string
+	for _, v := range d.Variants {
+		if v.Closed == StillOpen && !slices.Contains(all, v.Why) {
+			all = append(all, v.Why)
+		}
+	}
+	return all
 }
 
 const wide = 140
