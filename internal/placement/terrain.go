@@ -18,10 +18,10 @@ import (
 // Law: what a governed workload writes lies where every trust level that it owes is satisfied.
 //
 // Reads where a volume may lie, and what the nodes there are worth. Every place counts: a volume that two zones have in common
-// must be at home in both. In a place of which the volume says the labels, the nodes that are recognised speak for it, and one that just
-// joined and is not recognised yet says nothing; without any, the labels themselves may be those by which a Zone is
-// recognised. Elsewhere every node counts. What is not known stands against the volume. A volume on a node's own disk lies where
-// its node is: it is judged like all others, unless nodeLocalStorage is Allow, and denied wherever it is with Deny.
+// must be at home in both. In a place of which the volume says the labels, the nodes that are recognised speak for it, one that just
+// joined and is not recognised yet says nothing, and a foreign one stands against it, since one kubelet that lies must not vouch for all
+// its neighbours; without any, the labels themselves may be those by which a Zone is recognised. Elsewhere every node counts. What is
+// not known stands against the volume. A volume on a node's own disk lies where its node is: it is judged like all others, unless nodeLocalStorage is Allow, and denied wherever it is with Deny.
 
 // Terrain is the nodes of a cluster, with what they are worth, as volumes see it. It remembers what it was asked, and is
 // not for use by several at once.
@@ -118,12 +118,15 @@ func (t *Terrain) groundOf(p storage.Place, v storage.Volume) ground {
 
 // survey finds what a place is worth.
 func (t *Terrain) survey(p storage.Place, v storage.Volume) ground {
-	var stranger string
+	var stranger, foreign string
 	zones := map[string]spot{}
 	for _, n := range t.at(p) {
 		worth := t.worth[n.Name]
 		if !recognised(worth) {
 			stranger = cmp.Or(stranger, worth.Message)
+			if worth.Foreign {
+				foreign = cmp.Or(foreign, worth.Message)
+			}
 			continue
 		}
 		if _, seen := zones[worth.Zone]; !seen {
@@ -137,6 +140,8 @@ func (t *Terrain) survey(p storage.Place, v storage.Volume) ground {
 	switch {
 	case len(p.Labels) == 0 && stranger != "":
 		g.unknown = "it is reached from nodes that are not recognised: " + stranger
+	case foreign != "":
+		g.unknown = "it is reached from nodes that are not recognised: " + foreign
 	case len(g.spots) > 0:
 	case len(p.Labels) == 0:
 		g.unknown = "it is reached from no node"

@@ -18,7 +18,8 @@ import (
 const zoneLabel = "topology.kubernetes.io/zone"
 
 // terrain is of two French zones and a German one, recognised by their label but for the second, where providerIDs are asked; a level
-// asks for France. Each has a node, and zone a one more that is not recognised, since it is also in zone x.
+// asks for France. Each has a node, and zone a one more that is not recognised, since it also shows the signals of zone
+// b. Two more places have a node each that claims zone b, beside one that is foreign, or that shows nothing yet.
 func terrain() *Terrain {
 	zone := func(name, country string, recognition v1alpha1.ZoneRecognition) v1alpha1.Zone {
 		return v1alpha1.Zone{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ZoneSpec{Country: v1alpha1.Country(country), Recognition: recognition}}
@@ -38,7 +39,10 @@ func terrain() *Terrain {
 			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{zoneLabel: zone, corev1.LabelHostname: name}}, Spec: corev1.NodeSpec{ProviderID: providerID},
 		}
 	}
-	nodes := []*corev1.Node{node("na", "a", ""), node("nb", "b", "p://b/1"), node("nd", "d", ""), node("joining", "a", "p://b/2"), node("stranger", "nowhere", "")}
+	nodes := []*corev1.Node{
+		node("na", "a", ""), node("nb", "b", "p://b/1"), node("nd", "d", ""), node("joining", "a", "p://b/2"), node("stranger", "nowhere", ""),
+		node("vouching", "claimed", "p://b/3"), node("foreign", "claimed", "elsewhere://1"), node("late", "claimed-by-all", "p://b/4"), node("unnamed", "claimed-by-all", ""),
+	}
 	worth := map[string]trust.Assessment{}
 	for _, n := range nodes {
 		worth[n.Name] = view.Assess(trust.NodeFacts{Name: n.Name, ProviderID: n.Spec.ProviderID, Labels: n.Labels})
@@ -67,24 +71,26 @@ func TestJudgeVolume(t *testing.T) {
 		rule   string // empty: it may hold what is owed
 		says   string
 	}{
-		"in a qualified zone, where another node is just joining": {volume: lying(zoneLabel, in, "a")},
-		"in one that is recognised by machines":                   {volume: lying(zoneLabel, in, "b")},
-		"in two of them":                                          {volume: lying(zoneLabel, in, "a", "b")},
-		"on the disk of a qualified node":                         {volume: lying(corev1.LabelHostname, in, "nb")},
-		"in a zone without nodes that is recognised by its label": {volume: lying(zoneLabel, in, "empty")},
-		"and by the driver":                                       {volume: driven},
-		"in a zone that only Terroir names":                       {lying(v1alpha1.ZoneLabel, in, "a"), RuleVolumePlace, "there is none"},
-		"not without the driver":                                  {lying(zoneLabel, in, "driven"), RuleVolumePlace, "with topology.kubernetes.io/zone=driven, and there is none"},
-		"in an unqualified zone":                                  {lying(zoneLabel, in, "d"), RuleVolume, "Pod/p requires trust level french, which volume v does not satisfy: it is reached from node nd: "},
-		"on the disk of an unqualified node":                      {local, RuleVolume, "it lies on the disk of node nd: "},
-		"also in one":                                             {lying(zoneLabel, in, "a", "d"), RuleVolume, "node nd"},
-		"also in one that is not known":                           {lying(zoneLabel, in, "a", "moon"), RuleVolumePlace, "with topology.kubernetes.io/zone=moon, and there is none"},
-		"on the disk of a node that is not recognised":            {lying(corev1.LabelHostname, in, "stranger"), RuleVolumePlace, "reached from nodes that are not recognised: node stranger"},
-		"on the disk of a node that is gone":                      {lying(corev1.LabelHostname, in, "gone"), RuleVolumePlace, "there is none"},
-		"anywhere but there":                                      {lying(zoneLabel, corev1.NodeSelectorOpNotIn, "a", "b", "nowhere"), RuleVolume, "node nd"},
-		"anywhere, strangers included":                            {lying(zoneLabel, corev1.NodeSelectorOpNotIn, "d"), RuleVolumePlace, "not recognised"},
-		"wherever there are no nodes":                             {lying("x", corev1.NodeSelectorOpExists), RuleVolumePlace, "it is reached from no node"},
-		"nowhere that it says":                                    {&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "v"}}, RuleVolumePlace, "it does not say where: give it a node affinity"},
+		"in a qualified zone, where another node is just joining":   {volume: lying(zoneLabel, in, "a")},
+		"in one that is recognised by machines":                     {volume: lying(zoneLabel, in, "b")},
+		"in two of them":                                            {volume: lying(zoneLabel, in, "a", "b")},
+		"on the disk of a qualified node":                           {volume: lying(corev1.LabelHostname, in, "nb")},
+		"in a zone without nodes that is recognised by its label":   {volume: lying(zoneLabel, in, "empty")},
+		"and by the driver":                                         {volume: driven},
+		"in a zone that only Terroir names":                         {lying(v1alpha1.ZoneLabel, in, "a"), RuleVolumePlace, "there is none"},
+		"not without the driver":                                    {lying(zoneLabel, in, "driven"), RuleVolumePlace, "with topology.kubernetes.io/zone=driven, and there is none"},
+		"in an unqualified zone":                                    {lying(zoneLabel, in, "d"), RuleVolume, "Pod/p requires trust level french, which volume v does not satisfy: it is reached from node nd: "},
+		"on the disk of an unqualified node":                        {local, RuleVolume, "it lies on the disk of node nd: "},
+		"also in one":                                               {lying(zoneLabel, in, "a", "d"), RuleVolume, "node nd"},
+		"also in one that is not known":                             {lying(zoneLabel, in, "a", "moon"), RuleVolumePlace, "with topology.kubernetes.io/zone=moon, and there is none"},
+		"where one node names a good zone, and another none":        {lying(zoneLabel, in, "claimed"), RuleVolumePlace, "not recognised: node foreign"},
+		"where one node names a good zone, and another nothing yet": {volume: lying(zoneLabel, in, "claimed-by-all")},
+		"on the disk of a node that is not recognised":              {lying(corev1.LabelHostname, in, "stranger"), RuleVolumePlace, "reached from nodes that are not recognised: node stranger"},
+		"on the disk of a node that is gone":                        {lying(corev1.LabelHostname, in, "gone"), RuleVolumePlace, "there is none"},
+		"anywhere but there":                                        {lying(zoneLabel, corev1.NodeSelectorOpNotIn, "a", "b", "nowhere", "claimed", "claimed-by-all"), RuleVolume, "node nd"},
+		"anywhere, strangers included":                              {lying(zoneLabel, corev1.NodeSelectorOpNotIn, "d"), RuleVolumePlace, "not recognised"},
+		"wherever there are no nodes":                               {lying("x", corev1.NodeSelectorOpExists), RuleVolumePlace, "it is reached from no node"},
+		"nowhere that it says":                                      {&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "v"}}, RuleVolumePlace, "it does not say where: give it a node affinity"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			owed := policy.Obligation{}.With(policy.Demand{Source: policy.Source{Kind: "Pod", Name: "p"}, Levels: []string{"french"}})

@@ -82,6 +82,9 @@ type Recognition struct {
 	// Remembered says of a node that is in no zone for certain that what Terroir remembers of it stays, because the node moved and
 	// not the catalogue.
 	Remembered bool
+	// Foreign says of a node that is in no zone that it names its machine by a providerID, and shows nothing of what any Zone is
+	// recognised by first: a signal that is still to come would not make it recognised.
+	Foreign bool
 }
 
 // Assessment is where a node stands and what it is worth.
@@ -178,7 +181,9 @@ func (v *View) matched(z *zone, n *NodeFacts, m *memory) Recognition {
 // short time, while signals are merely missing.
 func (v *View) unmatched(was *zone, n *NodeFacts, m *memory, near []*zone) Recognition {
 	if was == nil || was.unlabelled {
-		return refuse(Unknown, NoZoneMatches, n, v.whyNone(n, near))
+		r := refuse(Unknown, NoZoneMatches, n, v.whyNone(n, near))
+		r.Foreign = len(near) == 0 && n.ProviderID != ""
+		return r
 	}
 	found, words := v.catalogue.relation(was, n)
 	switch {

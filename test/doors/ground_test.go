@@ -181,6 +181,13 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "doors:unres
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
+metadata: {name: doors-worker}
+rules:
+- {apiGroups: [""], resources: [pods, pods/status, pods/binding, bindings, persistentvolumeclaims, persistentvolumeclaims/status], verbs: [get, list, create, patch, update, delete]}
+- {apiGroups: [terroir.dev], resources: [placementfloors], verbs: [get, list, create, patch, update, delete, deletecollection]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
 metadata: {name: doors-daemon}
 rules:
 - {apiGroups: [""], resources: [nodes, nodes/status], verbs: [get, list, patch, update]}
@@ -208,6 +215,12 @@ kind: ClusterRoleBinding
 metadata: {name: doors-node-maker}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-node-maker}
 subjects: [{kind: ServiceAccount, namespace: doors-platform, name: node-maker}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: doors-cloud-controller}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-node-maker}
+subjects: [{kind: ServiceAccount, namespace: kube-system, name: cloud-controller-manager}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -307,8 +320,8 @@ func (th *theatre) labelled(ctx context.Context, node, key, value string) error 
 }
 
 // policies makes those of the phase. Without Terroir they are objects like others.
-func (th *theatre) policies(ctx context.Context) error {
-	s := &stage{theatre: th, play: &play{door: &Door{}}, phase: th.phase}
+func (th *theatre) policies(ctx context.Context, p phase) error {
+	s := &stage{theatre: th, play: &play{door: &Door{}}, phase: p}
 	err := s.prepare(ctx, `
 apiVersion: terroir.dev/v1alpha1
 kind: ClusterPlacementPolicy
@@ -320,7 +333,7 @@ kind: ClusterPlacementPolicy
 metadata: {name: doors-local-$phase}
 spec: {namespaceSelector: {matchLabels: {local: $phase}}, trustLevels: [trusted], enforcement: Enforce, nodeLocalStorage: Deny}
 `)
-	if err != nil || th.phase == without {
+	if err != nil || p == without {
 		return err
 	}
 	for _, name := range []string{"doors-", "doors-local-"} {
@@ -429,22 +442,16 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: worker, namespace: $namespace}
-rules:
-- {apiGroups: [""], resources: [pods, pods/status, pods/binding, bindings, persistentvolumeclaims, persistentvolumeclaims/status], verbs: [get, list, create, patch, update, delete]}
-- {apiGroups: [terroir.dev], resources: [placementfloors], verbs: [get, list, create, patch, update, delete, deletecollection]}
----
-apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: worker, namespace: $namespace}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: worker}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-worker}
 subjects: [{kind: ServiceAccount, namespace: $namespace, name: worker}]
 `)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.mayCreatePods(ctx, namespaceAdmin), s.mayCreatePods(ctx, namespaceEditor), s.mayCreatePods(ctx, worker), s.hasAccount(ctx))
+	// The worker's binding was made last, and the authorizer hears of bindings in the order in which they were made.
+	return errors.Join(s.mayCreatePods(ctx, worker), s.hasAccount(ctx))
 }
 
 // mayCreatePods waits until the authorizer has heard of what was granted.
@@ -503,7 +510,18 @@ func strangeNode(ctx context.Context, s *stage) error {
 	err := s.prepare(ctx, `
 apiVersion: v1
 kind: Node
-metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: abroad-1a, topology.kubernetes.io/region: abroad-1}, annotations: {made: for-doors}}
+metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: strange-1a, topology.kubernetes.io/region: strange-1}, annotations: {made: for-doors}}
+spec: {`+apart+`}
+`)
+	return errors.Join(err, s.isReady(ctx))
+}
+
+// placelessNode makes a node of which nothing says where it is.
+func placelessNode(ctx context.Context, s *stage) error {
+	err := s.prepare(ctx, `
+apiVersion: v1
+kind: Node
+metadata: {name: $node, labels: {kubernetes.io/hostname: $node}, annotations: {made: for-doors}}
 spec: {`+apart+`}
 `)
 	return errors.Join(err, s.isReady(ctx))
@@ -575,13 +593,13 @@ func (s *stage) incompliant(ctx context.Context, reasons ...string) error {
 }
 
 // clear deletes the nodes of the phase: each of them has a heartbeat.
-func (th *theatre) clear(ctx context.Context) error {
+func (th *theatre) clear(ctx context.Context, p phase) error {
 	var all corev1.NodeList
 	if err := th.admin.List(ctx, &all); err != nil {
 		return err
 	}
 	for i := range all.Items {
-		if !strings.Contains(all.Items[i].Name, fmt.Sprintf("-p%d", th.phase)) {
+		if !strings.Contains(all.Items[i].Name, fmt.Sprintf("-p%d", p)) {
 			continue
 		}
 		if err := client.IgnoreNotFound(th.admin.Delete(ctx, &all.Items[i])); err != nil {

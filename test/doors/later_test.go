@@ -17,7 +17,7 @@ func laterDoors() []Door {
 	return []Door{
 		{Number: 10, Name: "static pods", ClosedBy: "counted by their mirrors; also shown on a real node", Variants: mirrors()},
 		{Number: 12, Name: "tolerations that keep a pod on lost ground", ClosedBy: "moot", Elsewhere: "Terroir never evicts by taint, so there is nothing for a toleration to cancel"},
-		{Number: 26, Name: "affinity ignored during execution", ClosedBy: "audit: pods on lost ground are counted", Variants: drift()},
+		{Number: 26, Name: "affinity ignored during execution", ClosedBy: "fence: nodes are moved by the cloud controller alone; audit: pods on lost ground are counted", Variants: drift()},
 		{Number: 29, Name: "spread lost at scale-down", ClosedBy: "audit: SpreadLost", Variants: scaleDowns()},
 		{Number: 36, Name: "budgets and grace periods that hinder a move", ClosedBy: "belongs to loss of ground", Elsewhere: "nothing is moved yet, so nothing can be hindered"},
 		{Number: 38, Name: "the operator down or slow", ClosedBy: "fence", Variants: whileDown()},
@@ -65,6 +65,12 @@ func drift() []Variant {
 		p, err := s.pod(ctx, s.name())
 		return effect(err == nil && p.Spec.NodeName == s.node()), err
 	}
+	moves := func(ctx context.Context, s *stage) (effect, error) {
+		if err := nodeLabel(corev1.LabelTopologyZone, "elsewhere").fill(s).carry(ctx, s, mergePatch, ""); err != nil {
+			return nothing, err
+		}
+		return stays(ctx, s)
+	}
 	return []Variant{
 		{By: administrator, Through: "merge patch of zones: ground lost under running pods", Closed: Noticed, Noticed: counted, Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
 			if err := s.lose(ctx); err != nil {
@@ -72,13 +78,8 @@ func drift() []Variant {
 			}
 			return stays(ctx, s)
 		}},
-		{By: nodeMaker, Through: "merge patch of nodes: moved under running pods", Closed: Noticed, Noticed: counted, Set: set, Try: func(ctx context.Context, s *stage) (effect, error) {
-			c := nodeLabel(corev1.LabelTopologyZone, "elsewhere")
-			if err := c.fill(s).carry(ctx, s, mergePatch, ""); err != nil {
-				return nothing, err
-			}
-			return stays(ctx, s)
-		}},
+		{By: nodeMaker, Through: "merge patch of nodes: moved under running pods", Set: set, Try: moves},
+		{By: cloudController, Through: "merge patch of nodes: moved under running pods", Closed: Noticed, Noticed: counted, Set: set, Try: moves},
 	}
 }
 
@@ -91,15 +92,18 @@ metadata: {name: $name}
 spec: {namespaceSelector: {matchLabels: {own: $name}}, trustLevels: [trusted], spread: {minSites: 3}, enforcement: Enforce}
 `), func(ctx context.Context, s *stage) error {
 		return errors.Join(s.policyReady(ctx, s.name()), s.makeNamespace(ctx, "own: "+s.name()), s.governedBy(ctx))
-	}, given(workload("apps/v1", "ReplicaSet", "replicas: 6\n  "+selected, "")), func(ctx context.Context, s *stage) error {
-		return eventually(ctx, func() error {
-			f, err := s.fate(ctx)
-			if err == nil && f.bound != 6 {
-				err = fmt.Errorf("%d of 6 pods are bound", f.bound)
-			}
-			return err
-		})
-	})(ctx, s)
+	}, given(workload("apps/v1", "ReplicaSet", "replicas: 6\n  "+selected, "")), allReady)(ctx, s)
+}
+
+// allReady waits until all six pods are ready: of those that are not the controller takes the first, whatever they cost.
+func allReady(ctx context.Context, s *stage) error {
+	return eventually(ctx, func() error {
+		f, err := s.fate(ctx)
+		if err == nil && f.ready != 6 {
+			err = fmt.Errorf("%d of 6 pods are ready", f.ready)
+		}
+		return err
+	})
 }
 
 // twoOnOneSite pins two pods, which owe a spread over two sites, to the one site of the stage's own: the first is on its first node, and the
@@ -148,36 +152,62 @@ func scaleDowns() []Variant {
 		},
 	}, {
 		By: namespaceEditor, Through: "update of replicasets/scale, the pods to stay chosen by their deletion cost", Closed: Noticed, Noticed: lost, Set: spreadOver,
-		Try: func(ctx context.Context, s *stage) (effect, error) {
-			var pods corev1.PodList
-			if err := s.admin.List(ctx, &pods, client.InNamespace(s.namespace())); err != nil {
-				return mishap("%w", err)
-			}
-			f, err := s.fate(ctx)
-			if err != nil {
-				return mishap("%w", err)
-			}
-			site := fullest(f.bySite)
-			for i := range pods.Items {
-				cost := "0"
-				if siteOf(pods.Items[i].Spec.NodeName) == site {
-					cost = "100"
-				}
-				patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"`+cost+`"}}}`))
-				if err := s.actor().Patch(ctx, &pods.Items[i], patch); err != nil {
-					return nothing, err
-				}
-			}
-			c := change{apiVersion: "apps/v1", kind: "ReplicaSet", namespace: "$namespace", name: "tried", path: []string{"spec", "replicas"}, value: int64(3)}
-			if err := c.fill(s).carry(ctx, s, mergePatch, "scale"); err != nil {
-				return nothing, err
-			}
-			return patient(ctx, func() (bool, effect, error) {
-				f, refusal := s.fate(ctx)
-				return f.pods == 3 || refusal != nil, effect(len(f.bySite) < 3), refusal
-			})
-		},
+		Try: keepsFullestSite,
 	}}
+}
+
+// keepsFullestSite lets those of six pods go that are not on the fullest site, and tries again when the controller had not yet heard what each of
+// them costs.
+func keepsFullestSite(ctx context.Context, s *stage) (effect, error) {
+	for {
+		if err := s.price(ctx); err != nil {
+			return nothing, err
+		}
+		if err := s.scale(ctx, 3); err != nil {
+			return nothing, err
+		}
+		var left fate
+		_, err := patient(ctx, func() (done bool, _ effect, refusal error) {
+			left, refusal = s.fate(ctx)
+			return left.pods == 3 || refusal != nil, nothing, refusal
+		})
+		if err != nil || len(left.bySite) < 3 {
+			return effect(err == nil), err
+		}
+		if err := errors.Join(s.scale(ctx, 6), allReady(ctx, s)); err != nil {
+			return mishap("%w", err)
+		}
+	}
+}
+
+// scale gives the ReplicaSet so many pods, as the actor.
+func (s *stage) scale(ctx context.Context, replicas int64) error {
+	c := change{apiVersion: "apps/v1", kind: "ReplicaSet", namespace: "$namespace", name: "tried", path: []string{"spec", "replicas"}, value: replicas}
+	return c.fill(s).carry(ctx, s, mergePatch, "scale")
+}
+
+// price makes the pods on the fullest site those that cost the most to delete, as the actor.
+func (s *stage) price(ctx context.Context) error {
+	var pods corev1.PodList
+	if err := s.admin.List(ctx, &pods, client.InNamespace(s.namespace())); err != nil {
+		return broken{err}
+	}
+	f, err := s.fate(ctx)
+	if err != nil {
+		return broken{err}
+	}
+	site := fullest(f.bySite)
+	for i := range pods.Items {
+		cost := "0"
+		if siteOf(pods.Items[i].Spec.NodeName) == site {
+			cost = "100"
+		}
+		patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"`+cost+`"}}}`))
+		if err := s.actor().Patch(ctx, &pods.Items[i], patch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func whileDown() []Variant {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,7 +27,7 @@ func nodeDoors() []Door {
 	return []Door{
 		{Number: 18, Name: "a kubelet relabels its zone", ClosedBy: "fence: the label keeps its value", Variants: relabelledZones()},
 		{Number: 19, Name: "NodeRestriction switched off", ClosedBy: "fence: our labels by nobody but Terroir", Variants: withoutRestriction()},
-		{Number: 20, Name: "users and DaemonSet accounts patch nodes", ClosedBy: "fence: our labels by nobody but Terroir", Variants: patchedNodes()},
+		{Number: 20, Name: "users and DaemonSet accounts patch nodes", ClosedBy: "fence: our labels by nobody but Terroir, place labels that are there by the cloud controller", Variants: patchedNodes()},
 		{Number: 21, Name: "a node registers with standing; uncordons itself", ClosedBy: "fence, at creation", Variants: registrations()},
 		{Number: 22, Name: "a node's name taken over", ClosedBy: "machine identity; certificates for existing names make Suspect", Variants: takeovers()},
 		{Number: 23, Name: "signals claimed by the kubelet", ClosedBy: "who set the providerID; second signals; nodeEvidence", Variants: claims()},
@@ -57,8 +58,9 @@ func relabelledZones() []Variant {
 // openByLabel is the effect of a label by which a node is recognised: without Terroir that the label is there, with it that the node is
 // open in consequence.
 func openByLabel(ctx context.Context, s *stage, c change) (effect, error) {
-	if s.phase != with {
-		return fieldChanged(ctx, s, c)
+	e, err := fieldChanged(ctx, s, c)
+	if s.phase != with || e == nothing || err != nil {
+		return e, err
 	}
 	if err := s.judgedAgain(ctx); err != nil {
 		return mishap("%w", err)
@@ -129,6 +131,16 @@ func patchedNodes() []Variant {
 		v.Through += ", into a qualified zone"
 		all = append(all, v)
 	}
+	for _, v := range (template{by: daemon, set: strangeNode, resource: "nodes"}).everyWay(nodeLabel(corev1.LabelTopologyZone, nil), "", "status") {
+		v.Through += ", out of every zone"
+		all = append(all, v)
+	}
+	placed := template{by: daemon, set: placelessNode, resource: "nodes", effect: openByLabel}
+	for _, v := range placed.everyWay(nodeLabel(corev1.LabelTopologyZone, frenchZone), "", "status") {
+		v.Through += ", from nowhere into a qualified zone"
+		v.Closed, v.Why = StillOpen, "a zone recognised by a label alone is what whoever labels nodes says; a TrustLevel demands nodeEvidence"
+		all = append(all, v)
+	}
 	contradicted := template{by: daemon, set: strangeNode, resource: "nodes"}
 	for _, v := range contradicted.everyWay(nodeLabel(corev1.LabelFailureDomainBetaZone, frenchZone), "", "status") {
 		v.Through += ", for the cloud controller to copy"
@@ -159,6 +171,9 @@ func registrations() []Variant {
 			return nothing, err
 		}
 		pod := podOf("", `nodeSelector: {kubernetes.io/hostname: $node}, tolerations: [{operator: Exists, key: doors.example.com/apart}]`)
+		if err := s.takesPods(ctx, pod); err != nil {
+			return mishap("%w", err)
+		}
 		if err := s.create(ctx, s.as(namespaceEditor), pod); err != nil {
 			return nothing, err
 		}
@@ -181,6 +196,23 @@ func registrations() []Variant {
 		{By: administrator, Through: "create of nodes with our labels", Try: registers(ours)},
 		{By: kubelet, Through: "merge patch of nodes: uncordons itself", Closed: Undone, Set: scene(governed, strangeNode, cordon), Try: uncordoned},
 	}
+}
+
+// takesPods waits until the scheduler has heard that the stage's node takes pods: it binds one of a namespace that nobody governs.
+func (s *stage) takesPods(ctx context.Context, pod string) error {
+	if err := s.prepare(ctx, strings.Replace(pod, "namespace: $namespace", "namespace: "+platform, 1)); err != nil {
+		return err
+	}
+	return eventually(ctx, func() error {
+		var p corev1.Pod
+		if err := s.admin.Get(ctx, client.ObjectKey{Namespace: platform, Name: s.name()}, &p); err != nil {
+			return err
+		}
+		if p.Spec.NodeName != s.node() {
+			return fmt.Errorf("no pod comes to node %s: %+v", s.node(), p.Status.Conditions)
+		}
+		return nil
+	})
 }
 
 func takeovers() []Variant {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -140,6 +141,7 @@ type fate struct {
 	// bySite counts bound pods by the site of their node.
 	bySite map[string]int
 	bound  int
+	ready  int
 }
 
 // fate also gives, as a refusal, why a controller could not create a pod.
@@ -152,6 +154,7 @@ func (s *stage) fate(ctx context.Context) (fate, error) {
 	f.pods, f.settled = len(pods.Items), len(pods.Items) > 0
 	for i := range pods.Items {
 		p := &pods.Items[i]
+		f.ready += one(isPodReady(p))
 		switch {
 		case p.Spec.NodeName != "":
 			f.bound++
@@ -165,6 +168,12 @@ func (s *stage) fate(ctx context.Context) (fate, error) {
 		return f, s.failedCreate(ctx)
 	}
 	return f, nil
+}
+
+func isPodReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // siteOf gives the site of a node, which is named after it.

@@ -24,7 +24,7 @@ import (
 
 const (
 	// patience is how long a condition may take on a busy machine. Nothing measures time here.
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	// atOnce is how many variants are played at the same time.
 	atOnce = 24
 )
@@ -50,7 +50,7 @@ type play struct {
 	door    *Door
 	number  int
 	variant *Variant
-	results map[phase]result
+	results map[phase]*result
 }
 
 // result is what came of a variant in one phase.
@@ -75,12 +75,21 @@ func TestDoors(t *testing.T) {
 	if err := th.prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	th.perform(t, without, plays, func() error { return nil })
+	first := th.begin(t, without, plays)
+	first.play(t)
+	first.end(t)
 	if err := errors.Join(terroir.Install(t.Context(), c), th.standings(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	th.perform(t, with, plays, func() error { return nil })
-	th.perform(t, down, plays, func() error { return c.StopComponent(terroir.Component) })
+	second := th.begin(t, with, plays)
+	second.play(t)
+	third := th.begin(t, down, plays) // meanwhile the operator says what it noticed
+	second.end(t)
+	if err := c.StopComponent(terroir.Component); err != nil {
+		t.Fatal(err)
+	}
+	third.play(t)
+	third.end(t)
 	if testing.Verbose() {
 		fmt.Fprint(os.Stdout, table(doors, plays))
 	}
@@ -93,7 +102,7 @@ func playsOf(doors []Door) []*play {
 			continue
 		}
 		for n := range doors[i].Variants {
-			plays = append(plays, &play{door: &doors[i], number: n + 1, variant: &doors[i].Variants[n], results: map[phase]result{}})
+			plays = append(plays, &play{door: &doors[i], number: n + 1, variant: &doors[i].Variants[n], results: map[phase]*result{}})
 		}
 	}
 	return plays
@@ -104,57 +113,76 @@ func sorted(doors []Door) []Door {
 	return doors
 }
 
-// perform sets the stages of all variants, then lets between happen, then tries them all.
-func (th *theatre) perform(t *testing.T, p phase, plays []*play, between func() error) {
-	t.Helper()
-	started := time.Now()
-	th.phase = p
-	if err := th.policies(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ready := th.set(t, plays)
-	set := time.Since(started)
-	if err := between(); err != nil {
-		t.Fatal(err)
-	}
-	together(ready, func(p *play) bool { return !p.variant.Alone }, func(p *play) { th.try(t.Context(), p) })
-	for _, p := range ready {
-		if p.variant.Alone {
-			th.try(t.Context(), p)
-		}
-	}
-	for _, p := range ready {
-		if problem := p.problem(th.phase); problem != "" {
-			t.Errorf("door %d (%s), %s, %s [%s]: %s, %s", p.door.Number, p.door.Name, p.variant.By.words, p.variant.Through, p.name(), th.phase, problem)
-		}
-	}
-	if err := th.clear(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s: %d variants; setting their stages took %s, all of it %s", p, len(ready), set.Round(time.Second), time.Since(started).Round(time.Second))
+// act is one phase of the test.
+type act struct {
+	*theatre
+	phase phase
+	// ready are the plays whose stage stands, and waits what they wait for to be noticed.
+	ready []*play
+	waits sync.WaitGroup
 }
 
-// set gives the plays whose stage stands.
-func (th *theatre) set(t *testing.T, plays []*play) []*play {
+// begin sets the stages of all variants.
+func (th *theatre) begin(t *testing.T, p phase, plays []*play) *act {
+	t.Helper()
+	started := time.Now()
+	a := &act{theatre: th, phase: p}
+	if err := th.policies(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	a.set(t, plays)
+	t.Logf("%s: setting the stages of %d variants took %s", p, len(a.ready), time.Since(started).Round(time.Second))
+	return a
+}
+
+// set gives each play its stage.
+func (a *act) set(t *testing.T, plays []*play) {
 	t.Helper()
 	var mu sync.Mutex
-	var ready []*play
-	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return th.phase == down && p.variant.Closed.afterwards() })
+	due := slices.DeleteFunc(slices.Clone(plays), func(p *play) bool { return a.phase == down && p.variant.Closed.afterwards() })
 	together(due, func(*play) bool { return true }, func(p *play) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if p.variant.Set != nil {
-			if err := p.variant.Set(ctx, th.stage(p)); err != nil {
-				t.Errorf("%s, %s: setting the stage: %v", p.name(), th.phase, err)
+			if err := p.variant.Set(ctx, a.stage(p, a.phase)); err != nil {
+				t.Errorf("%s, %s: setting the stage: %v", p.name(), a.phase, err)
 				return
 			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		ready = append(ready, p)
+		a.ready = append(a.ready, p)
 	})
-	slices.SortFunc(ready, func(a, b *play) int { return strings.Compare(a.name(), b.name()) })
-	return ready
+	slices.SortFunc(a.ready, func(a, b *play) int { return strings.Compare(a.name(), b.name()) })
+}
+
+// play tries all variants. It does not wait for what is to be noticed.
+func (a *act) play(t *testing.T) {
+	t.Helper()
+	started := time.Now()
+	together(firstNoticed(a.ready), func(p *play) bool { return !p.variant.Alone }, func(p *play) { a.try(t.Context(), p, a.waits.Go) })
+	for _, p := range a.ready {
+		if p.variant.Alone {
+			a.try(t.Context(), p, func(wait func()) { wait() })
+		}
+	}
+	t.Logf("%s: trying %d variants took %s", a.phase, len(a.ready), time.Since(started).Round(time.Second))
+}
+
+// end waits for what is to be noticed, and says what is not as it should be.
+func (a *act) end(t *testing.T) {
+	t.Helper()
+	started := time.Now()
+	a.waits.Wait()
+	for _, p := range a.ready {
+		if problem := p.problem(a.phase); problem != "" {
+			t.Errorf("door %d (%s), %s, %s [%s]: %s, %s", p.door.Number, p.door.Name, p.variant.By.words, p.variant.Through, p.name(), a.phase, problem)
+		}
+	}
+	if err := a.clear(t.Context(), a.phase); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: waiting for what is noticed took %s more", a.phase, time.Since(started).Round(time.Second))
 }
 
 // together does something with the plays chosen, several at a time.
@@ -174,26 +202,37 @@ func together(plays []*play, choose func(*play) bool, do func(*play)) {
 	group.Wait()
 }
 
-func (th *theatre) try(ctx context.Context, p *play) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// firstNoticed puts those first for which the operator has to do something: that takes the longest.
+func firstNoticed(plays []*play) []*play {
+	return slices.SortedStableFunc(slices.Values(plays), func(a, b *play) int { return one(b.variant.Closed.afterwards()) - one(a.variant.Closed.afterwards()) })
+}
+
+// try plays a variant. What is to be noticed is waited for apart, so that nothing else has to wait with it.
+func (a *act) try(ctx context.Context, p *play, apart func(func())) {
+	trying, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var r result
-	s := th.stage(p)
-	early := th.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(ctx, s) == nil
-	r.effect, r.err = p.variant.Try(ctx, s)
+	r := &result{}
+	s := a.stage(p, a.phase)
+	early := a.phase == with && p.variant.Closed == Noticed && p.variant.Noticed(trying, s) == nil
+	r.effect, r.err = p.variant.Try(trying, s)
+	p.results[a.phase] = r
 	switch {
 	case early:
 		r.unnoticed = errors.New("it was said before it happened")
-	case th.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
-		r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
+	case a.phase == with && p.variant.Closed.afterwards() && !isBroken(r.err):
+		apart(func() {
+			r.unnoticed = eventually(ctx, func() error { return p.variant.Noticed(ctx, s) })
+		})
 	}
-	p.results[th.phase] = r
 }
 
-// eventually waits for a condition, and gives what was last missing.
+// eventually waits for a condition, and gives what was last missing. It asks less and less often, since many wait at the same time.
 func eventually(ctx context.Context, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	asking := wait.Backoff{Duration: 20 * time.Millisecond, Factor: 1.5, Steps: 20, Cap: 250 * time.Millisecond}
+	err := asking.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
 		last = check()
 		return last == nil, nil
 	})
@@ -209,7 +248,7 @@ func (p *play) problem(ph phase) string {
 	return p.judge(ph, r)
 }
 
-func (p *play) judge(ph phase, r result) string {
+func (p *play) judge(ph phase, r *result) string {
 	closed := p.variant.Closed
 	switch {
 	case closed == Kubernetes:
@@ -218,6 +257,8 @@ func (p *play) judge(ph phase, r result) string {
 		return when(!bool(r.effect), fmt.Sprintf("it is said to be open, and is not any more: say how it is closed: %v", r.err))
 	case ph == without:
 		return when(!bool(r.effect), fmt.Sprintf("it should have been open; it did not happen: %v", r.err))
+	case closed.afterwards() && !bool(r.effect) && r.err == nil:
+		return "it did not happen, and nothing prevented it"
 	case closed.afterwards():
 		return when(r.unnoticed != nil, fmt.Sprintf("nobody notices it: %v", r.unnoticed))
 	case closed == Webhook && ph == down:
@@ -236,6 +277,12 @@ func when(holds bool, words string) string {
 		return words
 	}
 	return ""
+}
+
+// happened tells whether the variant had its effect in this phase.
+func (p *play) happened(ph phase) bool {
+	r, played := p.results[ph]
+	return played && bool(r.effect)
 }
 
 // closed tells whether the door was closed to the variant in this phase.

@@ -241,7 +241,7 @@ func actsAtHome(pod string) []Variant {
 			_, err := s.token(ctx, v1alpha1.SystemNamespace, "terroir-manager")
 			return err
 		})},
-		{By: platformEditor, Through: "create of pods/eviction in terroir-system", Set: given(pod), Try: done(func(ctx context.Context, s *stage) error {
+		{By: platformEditor, Through: "create of pods/eviction in terroir-system", Closed: StillOpen, Why: "an eviction leaves a replica in place, and whoever drains a node must not be held up", Set: given(pod), Try: done(func(ctx context.Context, s *stage) error {
 			return s.actor().SubResource("eviction").Create(ctx, self(s), &policyv1.Eviction{ObjectMeta: self(s).ObjectMeta})
 		})},
 		{By: platformEditor, Through: "deletecollection of pods in terroir-system", Set: given(pod), Try: done(func(ctx context.Context, s *stage) error {

@@ -25,7 +25,6 @@ type theatre struct {
 	cluster *cluster.Cluster
 	// admin is the administrator's client.
 	admin client.Client
-	phase phase
 
 	mu      sync.Mutex
 	clients map[string]client.Client
@@ -41,7 +40,9 @@ func newTheatre(c *cluster.Cluster) (*theatre, error) {
 	return &theatre{cluster: c, admin: admin, clients: map[string]client.Client{}, grounds: map[string]func() error{}}, nil
 }
 
-func (th *theatre) stage(p *play) *stage { return &stage{theatre: th, play: p, phase: th.phase} }
+func (th *theatre) stage(p *play, during phase) *stage {
+	return &stage{theatre: th, play: p, phase: during}
+}
 
 // stage is what one variant plays on in one phase: a namespace and a node of its own, by names that nobody else uses.
 type stage struct {

@@ -104,6 +104,24 @@ const (
 	ownClass   = `storageClassName: $name`
 )
 
+// vouching are two nodes in one place, of which one says that it is in a qualified zone.
+const vouching = `
+apiVersion: v1
+kind: Node
+metadata: {name: $node, labels: {kubernetes.io/hostname: $node, topology.kubernetes.io/zone: $name}}
+spec: {providerID: "aws:///gouv-west-1a/i-$node", ` + apart + `}
+---
+apiVersion: storage.k8s.io/v1
+kind: CSINode
+metadata: {name: $node}
+spec: {drivers: [{name: bsu.csi.outscale.com, nodeID: x}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: $node-abroad, labels: {kubernetes.io/hostname: $node-abroad, topology.kubernetes.io/zone: $name}}
+spec: {providerID: "aws:///abroad-1a/i-$node", ` + apart + `}
+`
+
 // bindsData creates something, and happens if the claim data gets bound.
 func bindsData(text string) func(context.Context, *stage) (effect, error) {
 	return func(ctx context.Context, s *stage) (effect, error) {
@@ -133,6 +151,10 @@ func volumes() []Variant {
 		{By: namespaceEditor, Through: "create of persistentvolumeclaims with a volumeName", Closed: Noticed, Noticed: saysOfVolume, Set: scene(ownPolicy, given(volumeOf("", ownClass+", "+onlyAbroad))), Try: bindsData(claimOf("data", "", ownClass+", volumeName: $name"))},
 		{By: namespaceEditor, Through: "create of persistentvolumeclaims of a class without provisioner", Closed: Noticed, Noticed: saysOfVolume, Set: scene(ownPolicy, given(volumeOf("", ownClass+", "+onlyAbroad))), Try: bindsData(claimOf("data", "", ownClass))},
 	}
+	all = append(all, Variant{
+		By: storageEditor, Through: "create of persistentvolumes prebound, where one of the kubelets claims a good zone", Closed: Noticed, Noticed: saysOfVolume,
+		Set: scene(given(vouching), waits), Try: bindsData(volumeOf("", forData+", "+strings.Replace(onlyAbroad, "abroad-1a", "$name", 1))),
+	})
 	affinity := map[string]any{"required": map[string]any{"nodeSelectorTerms": []any{map[string]any{"matchExpressions": []any{
 		map[string]any{"key": "topology.kubernetes.io/zone", "operator": "In", "values": []any{"abroad-1a"}},
 	}}}}}

@@ -29,7 +29,7 @@ func tallyOf(plays []*play) tally {
 			t.kubernetes++
 			continue
 		}
-		t.open += one(bool(p.results[without].effect))
+		t.open += one(p.happened(without))
 		if p.variant.Closed.afterwards() {
 			r, played := p.results[with]
 			t.noticed += one(played && r.unnoticed == nil && !isBroken(r.err))
@@ -116,11 +116,25 @@ func about(text *strings.Builder, d *Door) {
 		if _, known := through[v.By.words]; !known {
 			order = append(order, v.By.words)
 		}
-		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", StillOpen: " (STILL OPEN: " + v.Why + ")", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
+		through[v.By.words] = append(through[v.By.words], v.Through+map[Closing]string{Webhook: " (needs the webhook)", Noticed: " (noticed)", PutBack: " (put back)", StillOpen: " (STILL OPEN)", Kubernetes: " (closed by Kubernetes)"}[v.Closed])
 	}
 	for _, by := range order {
 		fold(text, by+": ", strings.Join(slices.Compact(through[by]), "; "))
 	}
+	for _, why := range openBecause(d) {
+		fold(text, "STILL OPEN: ", why)
+	}
+}
+
+// openBecause gives why variants of the door are still open, each reason once.
+func openBecause(d *Door) []string {
+	var all []string
+	for _, v := range d.Variants {
+		if v.Closed == StillOpen && !slices.Contains(all, v.Why) {
+			all = append(all, v.Why)
+		}
+	}
+	return all
 }
 
 const wide = 140
@@ -157,18 +171,18 @@ func columns(text *strings.Builder, rows [][]string) {
 
 // TestFigures holds that the table says of each door how often it was tried, and that no variant is counted twice or not at all.
 func TestFigures(t *testing.T) {
-	p := func(closed Closing, results map[phase]result) *play {
+	p := func(closed Closing, results map[phase]*result) *play {
 		return &play{door: &Door{}, variant: &Variant{Closed: closed}, results: results}
 	}
-	open, shut := result{effect: happened}, result{err: fmt.Errorf("refused")}
+	open, shut := &result{effect: happened}, &result{err: fmt.Errorf("refused")}
 	plays := []*play{
-		p(Refused, map[phase]result{without: open, with: shut, down: shut}),
-		p(Undone, map[phase]result{without: open, with: {}, down: open}),
-		p(Webhook, map[phase]result{without: open, with: shut, down: open}),
-		p(Noticed, map[phase]result{without: open, with: open}),
-		p(Noticed, map[phase]result{without: open, with: {effect: happened, unnoticed: fmt.Errorf("nobody")}}),
-		p(Kubernetes, map[phase]result{without: shut, with: shut, down: shut}),
-		p(Refused, map[phase]result{without: open, with: {err: broken{fmt.Errorf("it went wrong")}}}),
+		p(Refused, map[phase]*result{without: open, with: shut, down: shut}),
+		p(Undone, map[phase]*result{without: open, with: {}, down: open}),
+		p(Webhook, map[phase]*result{without: open, with: shut, down: open}),
+		p(Noticed, map[phase]*result{without: open, with: open}),
+		p(Noticed, map[phase]*result{without: open, with: {effect: happened, unnoticed: fmt.Errorf("nobody")}}),
+		p(Kubernetes, map[phase]*result{without: shut, with: shut, down: shut}),
+		p(Refused, map[phase]*result{without: open, with: {err: broken{fmt.Errorf("it went wrong")}}}),
 	}
 	want := []string{"7", "6/6", "3/4", "1/2", "1/3"}
 	if diff := cmp.Diff(want, tallyOf(plays).columns()); diff != "" {

@@ -153,18 +153,6 @@ func (s *stage) complete(ctx context.Context) error {
 
 func complete(ctx context.Context, s *stage) error { return s.complete(ctx) }
 
-// adopted tells whether the ReplicaSet has taken a pod abroad for its own; asked once it has the pods that it wants.
-func (s *stage) adopted(ctx context.Context, name string) (effect, error) {
-	return patient(ctx, func() (bool, effect, error) {
-		p, err := s.pod(ctx, name)
-		if err != nil {
-			return false, nothing, err
-		}
-		owned := metav1.GetControllerOf(p) != nil
-		return owned || p.DeletionTimestamp != nil, effect(owned && p.Spec.NodeName == abroad), nil
-	})
-}
-
 // joins relabels the foreign pod into the ReplicaSet's selector.
 func joins(verb, sub string) func(context.Context, *stage) (effect, error) {
 	return func(ctx context.Context, s *stage) (effect, error) {
@@ -180,7 +168,7 @@ func joins(verb, sub string) func(context.Context, *stage) (effect, error) {
 		if err := c.fill(s).carry(ctx, s, verb, sub); err != nil {
 			return nothing, err
 		}
-		return s.adopted(ctx, "foreign")
+		return s.taken(ctx, "foreign")
 	}
 }
 
@@ -236,7 +224,7 @@ func born(owned string) func(context.Context, *stage) (effect, error) {
 	}
 }
 
-// taken is like adopted, of a pod that the set may delete again at once since it has one too many.
+// taken tells whether the ReplicaSet has taken a pod for its own, which it may have deleted again at once since it had one too many.
 func (s *stage) taken(ctx context.Context, name string) (effect, error) {
 	return patient(ctx, func() (bool, effect, error) {
 		var p corev1.Pod

@@ -45,6 +45,7 @@ var (
 	daemon          = account("DaemonSet account that patches nodes", "daemon")
 	secondScheduler = account("second scheduler", "second-scheduler")
 	nodeMaker       = account("node autoscaler", "node-maker")
+	cloudController = person("cloud controller", "system:serviceaccount:kube-system:cloud-controller-manager", "system:serviceaccounts", "system:serviceaccounts:kube-system")
 	podOperator     = account("operator that patches pods", "pod-operator")
 	tenantsOperator = account("tenants operator that edits namespaces", "tenants")
 	storageEditor   = person("storage editor", "storage-editor")
