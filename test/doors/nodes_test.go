@@ -113,6 +113,17 @@ spec: {`+apart+`}
 	}
 }
 
+// labelAlone is why some doors to the weakest evidence stay open.
+const labelAlone = "a zone recognised by a label alone is what whoever labels nodes says; a TrustLevel demands nodeEvidence"
+
+// registersInZone creates the stage's node with the label by which a qualified zone is recognised.
+func registersInZone(ctx context.Context, s *stage) (effect, error) {
+	if e, err := registers(`{topology.kubernetes.io/zone: `+frenchZone+`}`)(ctx, s); e == nothing || err != nil {
+		return e, err
+	}
+	return openByLabel(ctx, s, nodeLabel(corev1.LabelTopologyZone, frenchZone).fill(s))
+}
+
 func patchedNodes() []Variant {
 	t := template{by: daemon, set: strangeNode, resource: "nodes"}
 	all := t.everyWay(nodeLabel(openLevel, "site-a"), "", "status")
@@ -138,7 +149,7 @@ func patchedNodes() []Variant {
 	placed := template{by: daemon, set: placelessNode, resource: "nodes", effect: openByLabel}
 	for _, v := range placed.everyWay(nodeLabel(corev1.LabelTopologyZone, frenchZone), "", "status") {
 		v.Through += ", from nowhere into a qualified zone"
-		v.Closed, v.Why = StillOpen, "a zone recognised by a label alone is what whoever labels nodes says; a TrustLevel demands nodeEvidence"
+		v.Closed, v.Why = StillOpen, labelAlone
 		all = append(all, v)
 	}
 	contradicted := template{by: daemon, set: strangeNode, resource: "nodes"}
@@ -382,6 +393,9 @@ spec: {providerID: "aws:///gouv-west-1a/i-$node", `+apart+`}
 	}
 	for _, by := range []who{kubelet, nodeMaker} {
 		all = append(all, Variant{By: by, Through: "create of nodes with a providerID", Closed: Undone, Set: given(driver), Try: registered})
+	}
+	for _, by := range []who{kubelet, nodeMaker} {
+		all = append(all, Variant{By: by, Through: "create of nodes with the label of a qualified zone", Closed: StillOpen, Why: labelAlone, Try: registersInZone})
 	}
 	ours := "terroir.node-restriction.kubernetes.io/provider-id-from"
 	all = append(all, template{by: unrestrictedKubelet, set: withDriver, resource: "nodes"}.through(nodeLabel(ours, "cloud-controller"), mergePatch, put)...)
