@@ -5,11 +5,11 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/guard"
 )
 
 // Probe is the name of a Lease that nobody can create, and of the admission policies that see to it: one that annotates it, and one
@@ -50,10 +50,6 @@ func probeRequests() *admissionregistrationv1.MatchResources {
 	return match(leases)
 }
 
-func own() *metav1.LabelSelector {
-	return &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: v1alpha1.SystemNamespace}}
-}
-
 func probeJudges() []runtime.Object {
 	return []runtime.Object{
 		validatingPolicy(Probe, admissionregistrationv1.ValidatingAdmissionPolicySpec{
@@ -64,7 +60,7 @@ func probeJudges() []runtime.Object {
 				MessageExpression: `'` + shapedAnnotation + `' in object.metadata.?annotations.orValue({}) ? '` + saysShaped + `' : '` + saysJudged + `'`,
 			}},
 		}),
-		validatingBinding(Probe, own(), nil),
+		validatingBinding(Probe, namespacesOf(guard.Own, nil), nil),
 	}
 }
 
@@ -72,6 +68,6 @@ func probeShapes() []runtime.Object {
 	const annotate = `[JSONPatch{op: 'add', path: '/metadata/annotations', value: {'` + shapedAnnotation + `': 'true'}}]`
 	return []runtime.Object{
 		mutatingPolicy(Probe, nil, nil, annotate, probeRequests()),
-		mutatingBinding(Probe, Probe, own(), nil),
+		mutatingBinding(Probe, Probe, namespacesOf(guard.Own, nil), nil),
 	}
 }

@@ -77,3 +77,7 @@ const (
 	update = admissionregistrationv1.Update
 	remove = admissionregistrationv1.Delete
 )
+
+func ops(operations ...admissionregistrationv1.OperationType) []admissionregistrationv1.OperationType {
+	return operations
+}

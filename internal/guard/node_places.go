@@ -24,7 +24,7 @@ func nodePlaces(s placement.Settings) Guard {
 		Variables: []placement.Variable{
 			{Name: "is", Expression: `object.metadata.?labels.orValue({})`},
 			{Name: "was", Expression: `oldObject.metadata.?labels.orValue({})`},
-			{Name: "moved", Expression: quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])
+			{Name: "moved", Expression: placement.Quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])
   + [` + strings.Join(betaPairs(), ", ") + `].filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`},
 		},
 		Validations: []placement.Validation{{

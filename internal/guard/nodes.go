@@ -57,7 +57,7 @@ func nodeKeeper(s placement.Settings) Keeper {
 			{Name: "was", Expression: `oldObject == null ? {} : oldObject.metadata.?labels.orValue({})`},
 			{Name: "source", Expression: providerIDSource(s)},
 			{Name: "kubelet", Expression: `oldObject != null && request.userInfo.?username.orValue('').startsWith('system:node:')`},
-			{Name: "restored", Expression: `!variables.kubelet ? [] : ` + quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])`},
+			{Name: "restored", Expression: `!variables.kubelet ? [] : ` + placement.Quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])`},
 			// A beta label that is new must say what the GA one says.
 			{Name: "dropped", Expression: `!variables.kubelet ? [] : [` + strings.Join(betaPairs(), ", ") + `]
   .filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`},
@@ -101,7 +101,7 @@ func placeLabels(s placement.Settings) []string {
 
 // moves holds, in CEL, of an update that changes a place label.
 func moves(s placement.Settings) string {
-	return quoted(placeLabels(s)) + `.exists(k, object.metadata.?labels[?k] != oldObject.metadata.?labels[?k])`
+	return placement.Quoted(placeLabels(s)) + `.exists(k, object.metadata.?labels[?k] != oldObject.metadata.?labels[?k])`
 }
 
 // betaPairs are, in CEL, the beta labels with their GA successors.

@@ -61,7 +61,7 @@ var marked = placement.Variable{Name: "marked", Expression: `oldObject.metadata.
 
 // changedLabel gives, in CEL, those of the labels whose value differs after the request.
 func changedLabel(keys ...string) string {
-	return quoted(keys) + `.filter(k, object.metadata.?labels[?k] != oldObject.metadata.?labels[?k])`
+	return placement.Quoted(keys) + `.filter(k, object.metadata.?labels[?k] != oldObject.metadata.?labels[?k])`
 }
 
 // otherClaim holds, in CEL, when the volume is another claim's, or nobody's, after the request.

@@ -32,7 +32,7 @@ var isMigrator = in("system:serviceaccount:kube-system:storage-version-migrator-
 
 // in holds, in CEL, of requests by one of the users.
 func in(users ...string) string {
-	return `request.userInfo.?username.orValue('') in ['` + strings.Join(users, `', '`) + `']`
+	return `request.userInfo.?username.orValue('') in ` + placement.Quoted(users)
 }
 
 // any of the CEL expressions holds; they are asked in this order.

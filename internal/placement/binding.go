@@ -71,7 +71,7 @@ func BindingValidations(s Settings) []Validation {
 	return []Validation{
 		{`request.resource.resource != 'bindings'`, `'pods in this namespace are not bound through the legacy bindings resource; use pods/binding'`},
 		{
-			`request.userInfo.?username.orValue('') in ` + quoteList(s.SchedulerUsers),
+			`request.userInfo.?username.orValue('') in ` + Quoted(s.SchedulerUsers),
 			`'user "' + request.userInfo.?username.orValue('') + '" may not bind pods in this namespace; only ` + strings.Join(s.SchedulerUsers, ", ") + ` may, so that pods land on qualified zones'`,
 		},
 		{
@@ -79,7 +79,7 @@ func BindingValidations(s Settings) []Validation {
 			`'a pod is bound to a Node, not to ' + object.target.?kind.orValue('') + ' "' + object.target.?name.orValue('') + '"'`,
 		},
 		{
-			`object.?metadata.labels.orValue({}).all(k, k in ` + quoteList(stamped()) + `) && object.?metadata.annotations.orValue({}).size() == 0`,
+			`object.?metadata.labels.orValue({}).all(k, k in ` + Quoted(stamped()) + `) && object.?metadata.annotations.orValue({}).size() == 0`,
 			`'a binding carries no labels and annotations: they would replace those of the pod'`,
 		},
 		{

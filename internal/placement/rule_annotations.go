@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/terroir-dev/terroir/internal/policy"
 )
@@ -30,7 +31,7 @@ func ruleAnnotations() Rule {
 
 // AnnotationValidations are the CEL checks of a map of annotations, given as a CEL expression.
 func AnnotationValidations(annotations string) []Validation {
-	unknown := annotations + `.filter(k, (k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')) && !(k in ` + quoteList(policy.Annotations()) + `))`
+	unknown := annotations + `.filter(k, (k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')) && !(k in ` + Quoted(policy.Annotations()) + `))`
 	levels := `['terroir.dev/trust-level', 'inherited.terroir.dev/trust-level'].filter(k, k in ` + annotations + ` && !(string(` + annotations + `[k]).size() <= ` +
 		fmt.Sprint(policy.MaxLength) + ` && string(` + annotations + `[k]).split(',').size() <= ` + fmt.Sprint(policy.MaxLevels) +
 		` && string(` + annotations + `[k]).split(',').all(l, l.trim().matches('` + policy.LevelPattern + `'))))`
@@ -42,13 +43,10 @@ func AnnotationValidations(annotations string) []Validation {
 	}
 }
 
-func quoteList(words []string) string {
-	list := "["
-	for i, w := range words {
-		if i > 0 {
-			list += ", "
-		}
-		list += "'" + w + "'"
+// Quoted is a list of words in CEL. None of them may contain a quote.
+func Quoted(words []string) string {
+	if len(words) == 0 {
+		return "[]"
 	}
-	return list + "]"
+	return "['" + strings.Join(words, "', '") + "']"
 }

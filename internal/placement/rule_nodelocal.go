@@ -36,7 +36,7 @@ func ruleNodeLocal() Rule {
 		},
 		Variables: []Variable{{
 			"nodeLocalVolumes", `variables.floor.?nodeLocalStorage.orValue('') != 'Deny' ? [] : object.spec.?volumes.orValue([]).filter(v, dyn(v).size() != 2 ||
-  !dyn(v).exists(k, k in ` + quoteList(elsewhere()) + ` || (k == 'emptyDir' && (v.emptyDir.?medium.orValue('') == 'Memory' || v.emptyDir.?medium.orValue('').startsWith('HugePages')))))`,
+  !dyn(v).exists(k, k in ` + Quoted(elsewhere()) + ` || (k == 'emptyDir' && (v.emptyDir.?medium.orValue('') == 'Memory' || v.emptyDir.?medium.orValue('').startsWith('HugePages')))))`,
 		}},
 		Validations: func(Settings) []Validation {
 			return []Validation{{

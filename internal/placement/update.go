@@ -134,7 +134,7 @@ func UpdateVariables(exempt []string) []Variable {
 		{"labels", `object.metadata.?labels.orValue({})`},
 		{"labelsWere", `oldObject.metadata.?labels.orValue({})`},
 		{"gates", gates("object", "oldObject") + ` + ` + gates("oldObject", "object")},
-		{"concerned", `namespaceObject.metadata.?labels.orValue({})[?'terroir.dev/governed'].orValue('') == 'true' && !(namespaceObject.metadata.name in ` + quoteList(exempt) + `)
+		{"concerned", `namespaceObject.metadata.?labels.orValue({})[?'terroir.dev/governed'].orValue('') == 'true' && !(namespaceObject.metadata.name in ` + Quoted(exempt) + `)
   && oldObject.spec.?nodeName.orValue('') != '' && !(oldObject.?status.phase.orValue('') in ['Succeeded', 'Failed'])`},
 	}
 }
