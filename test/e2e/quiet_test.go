@@ -19,6 +19,8 @@ func TestNothingIsWrittenThatDidNotChange(t *testing.T) {
 	w := shared
 	w.ground(t)
 	w.governed(t, "quiet")
+	// The passes bring zones that read this label, and the fence keeps the labels that zones read: it shall know this one throughout.
+	w.create(t, `{apiVersion: terroir.dev/v1alpha1, kind: Zone, metadata: {name: always}, spec: {country: DE, recognition: {labels: {only: always}}}}`)
 	w.create(t, deployment("quiet", "web", 3, ""))
 	w.pods(t, "quiet", 3)
 	w.pass(t, "settle-1")
