@@ -9,5 +9,6 @@
 // # Which way it falls
 //
 // A guard fails closed: what its expressions cannot evaluate is refused. The exceptions say so, and why. No guard looks at anything
-// but what it guards, so that nothing here can stop a node, a pod of the control plane, or an ungoverned workload.
+// but what it guards: a node tells that it is alive, the control plane's pods and ungoverned workloads start, whatever is refused
+// here. One looks at objects of everybody: a VolumeAttachment does not say whose volume it attaches ([attachments]).
 package guard

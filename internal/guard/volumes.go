@@ -10,7 +10,8 @@ import (
 //
 // Reads a PersistentVolume that Terroir has marked, before and after a change, its status included: the mark, from which nodes the
 // volume is reached, its zone and region labels, and whose claim it is. Denies a change of these to everybody but Terroir,
-// the volume controllers of the control plane, those who may bind governed pods, and those who maintain Terroir.
+// the volume controllers of the control plane, those who may bind governed pods, and those who maintain Terroir. A scheduler
+// that chose a volume for a pod writes the claim into it before it binds the pod.
 // Kubernetes itself lets its node affinity be added where there was none, and labels and claim be changed at any time. Ignores all
 // else: capacity, class, reclaim policy, finalizers, annotations are the business of provisioners, resizers and attachers.
 func volumes(s placement.Settings) Guard {

@@ -21,7 +21,8 @@ import (
 // must be at home in both. In a place of which the volume says the labels, the nodes that are recognised speak for it, one that just
 // joined and is not recognised yet says nothing, and a foreign one stands against it, since one kubelet that lies must not vouch for all
 // its neighbours; without any, the labels themselves may be those by which a Zone is recognised. Elsewhere every node counts. What is
-// not known stands against the volume. A volume on a node's own disk lies where its node is: it is judged like all others, unless nodeLocalStorage is Allow, and denied wherever it is with Deny.
+// not known stands against the volume. A volume on a node's own disk lies where its node is: it is judged like all others, unless
+// nodeLocalStorage is Allow, and denied wherever it is with Deny.
 
 // Terrain is the nodes of a cluster, with what they are worth, as volumes see it. It remembers what it was asked, and is
 // not for use by several at once.
