@@ -139,7 +139,7 @@ func workloadsPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
 // unchanged says, in CEL, that an update leaves all annotations under Terroir's prefixes as they were: what is older than Terroir must
 // not keep others from updating the object.
 func unchanged(is, was string) string {
-	const own = `k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')`
+	const own = placement.OwnKey
 	return `(oldObject != null && ` + is + `.all(k, !(` + own + `) || ` + was + `[?k] == optional.of(` + is + `[k])) && ` + was + `.all(k, !(` + own + `) || k in ` + is + `))`
 }
 

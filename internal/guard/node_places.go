@@ -1,10 +1,6 @@
 package guard
 
-import (
-	"strings"
-
-	"github.com/terroir-dev/terroir/internal/placement"
-)
+import "github.com/terroir-dev/terroir/internal/placement"
 
 // Law: where a node is, is not for strangers to say.
 //
@@ -24,8 +20,7 @@ func nodePlaces(s placement.Settings) Guard {
 		Variables: []placement.Variable{
 			{Name: "is", Expression: `object.metadata.?labels.orValue({})`},
 			{Name: "was", Expression: `oldObject.metadata.?labels.orValue({})`},
-			{Name: "moved", Expression: placement.Quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])
-  + [` + strings.Join(betaPairs(), ", ") + `].filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`},
+			{Name: "moved", Expression: replaced(s) + "\n  + " + contradicting()},
 		},
 		Validations: []placement.Validation{{
 			Expression: anyOf(`variables.moved.size() == 0`, in(s.CloudControllerUsers...), maintains),

@@ -57,10 +57,8 @@ func nodeKeeper(s placement.Settings) Keeper {
 			{Name: "was", Expression: `oldObject == null ? {} : oldObject.metadata.?labels.orValue({})`},
 			{Name: "source", Expression: providerIDSource(s)},
 			{Name: "kubelet", Expression: `oldObject != null && request.userInfo.?username.orValue('').startsWith('system:node:')`},
-			{Name: "restored", Expression: `!variables.kubelet ? [] : ` + placement.Quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])`},
-			// A beta label that is new must say what the GA one says.
-			{Name: "dropped", Expression: `!variables.kubelet ? [] : [` + strings.Join(betaPairs(), ", ") + `]
-  .filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`},
+			{Name: "restored", Expression: `!variables.kubelet ? [] : ` + replaced(s)},
+			{Name: "dropped", Expression: `!variables.kubelet ? [] : ` + contradicting()},
 		},
 		Patch: `(has(object.metadata.labels) || (variables.source == '' && variables.restored.size() == 0) ? [] : [JSONPatch{op: 'add', path: '/metadata/labels', value: {}}])
   + variables.restored.map(k, JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey(k), value: variables.was[k]})
@@ -102,6 +100,17 @@ func placeLabels(s placement.Settings) []string {
 // moves holds, in CEL, of an update that changes a place label.
 func moves(s placement.Settings) string {
 	return placement.Quoted(placeLabels(s)) + `.exists(k, object.metadata.?labels[?k] != oldObject.metadata.?labels[?k])`
+}
+
+// replaced are, in CEL, the place labels that were there and do not keep their value. It uses the variables is and was.
+func replaced(s placement.Settings) string {
+	return placement.Quoted(placeLabels(s)) + `.filter(k, k in variables.was && variables.is[?k] != variables.was[?k])`
+}
+
+// contradicting are, in CEL, the beta labels that are new and do not say what the GA one says. It uses the same variables.
+func contradicting() string {
+	return `[` + strings.Join(betaPairs(), ", ") + `]
+  .filter(p, p[0] in variables.is && !(p[0] in variables.was) && variables.was[?p[1]].hasValue() && variables.is[?p[0]] != variables.was[?p[1]]).map(p, p[0])`
 }
 
 // betaPairs are, in CEL, the beta labels with their GA successors.

@@ -8,7 +8,7 @@ const (
 	// ConditionDemanding is [ConditionAnnotated] but for terroir.dev/placement, which is told to people and demands nothing. A
 	// namespace marked as governed for that would owe nothing, and Terroir would take the mark off again.
 	ConditionDemanding = `object.metadata.?annotations.orValue({}).exists(k, k != 'terroir.dev/placement'
-  && (k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')))`
+  && (` + OwnKey + `))`
 	// ConditionNotMirror holds of every pod but a kubelet's mirror of a static pod: see [Pod.Mirror].
 	ConditionNotMirror = `!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})
   && object.spec.?nodeName.orValue('') != '' && request.userInfo.username == 'system:node:' + object.spec.nodeName)`
@@ -25,5 +25,8 @@ const (
   || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})
   || object.spec.?schedulingGates.orValue([]) != oldObject.spec.?schedulingGates.orValue([])`
 
-	hasOwnKey = `.exists(k, k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
+	// OwnKey holds of the key k of an annotation under one of Terroir's prefixes, as [policy.IsOwn] does.
+	OwnKey = `k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')`
+
+	hasOwnKey = `.exists(k, ` + OwnKey + `)`
 )

@@ -31,7 +31,7 @@ func ruleAnnotations() Rule {
 
 // AnnotationValidations are the CEL checks of a map of annotations, given as a CEL expression.
 func AnnotationValidations(annotations string) []Validation {
-	unknown := annotations + `.filter(k, (k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/')) && !(k in ` + Quoted(policy.Annotations()) + `))`
+	unknown := annotations + `.filter(k, (` + OwnKey + `) && !(k in ` + Quoted(policy.Annotations()) + `))`
 	levels := `['terroir.dev/trust-level', 'inherited.terroir.dev/trust-level'].filter(k, k in ` + annotations + ` && !(string(` + annotations + `[k]).size() <= ` +
 		fmt.Sprint(policy.MaxLength) + ` && string(` + annotations + `[k]).split(',').size() <= ` + fmt.Sprint(policy.MaxLevels) +
 		` && string(` + annotations + `[k]).split(',').all(l, l.trim().matches('` + policy.LevelPattern + `'))))`

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/policy"
 )
 
 // Law: what a pod was judged by when it was created stays as it was.
@@ -48,7 +49,7 @@ func JudgeUpdate(u Update) Verdict {
 		denials = append(denials, Denial{Rule: rule, Field: field, Message: message})
 	}
 	before, after := u.Before.Metadata, u.After.Metadata
-	if changed := changedKeys(own(before.Annotations), own(after.Annotations)); len(changed) > 0 {
+	if changed := changedKeys(policy.Own(before.Annotations), policy.Own(after.Annotations)); len(changed) > 0 {
 		deny("annotations", fmt.Sprintf("metadata.annotations[%s]", changed[0]), "annotation "+changed[0]+fixedAnnotation)
 	}
 	if before.Labels[v1alpha1.WorkloadLabel] != after.Labels[v1alpha1.WorkloadLabel] {
@@ -77,17 +78,6 @@ func (p *Pod) running() bool { return p.Spec.NodeName != "" && !p.finished() }
 // finished reports whether the pod's containers have ended for good.
 func (p *Pod) finished() bool {
 	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-}
-
-// own are the annotations under Terroir's prefixes.
-func own(annotations map[string]string) map[string]string {
-	found := map[string]string{}
-	for key, value := range annotations {
-		if strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix) {
-			found[key] = value
-		}
-	}
-	return found
 }
 
 // changedKeys are the keys that only one of two maps has, or of which the values differ, sorted.
@@ -122,7 +112,7 @@ func (p *Pod) gates() map[string]string {
 
 // UpdateVariables are what [UpdateValidations] use. exempt are the namespaces that are never governed, whatever their labels say.
 func UpdateVariables(exempt []string) []Variable {
-	const ours = `(k.startsWith('terroir.dev/') || k.startsWith('inherited.terroir.dev/'))`
+	const ours = `(` + OwnKey + `)`
 	gates := func(of, notOf string) string {
 		return of + `.spec.?schedulingGates.orValue([]).map(g, string(g.name)).filter(n, n.startsWith('terroir.dev/')
   && !` + notOf + `.spec.?schedulingGates.orValue([]).exists(g, g.name == n))`

@@ -78,6 +78,20 @@ func IsOwn(key string) bool {
 	return strings.HasPrefix(key, v1alpha1.AnnotationPrefix) || strings.HasPrefix(key, v1alpha1.InheritedPrefix)
 }
 
+// Own are the annotations under Terroir's prefixes; nil where there are none.
+func Own(annotations map[string]string) map[string]string {
+	var own map[string]string
+	for key, value := range annotations {
+		if IsOwn(key) {
+			if own == nil {
+				own = map[string]string{}
+			}
+			own[key] = value
+		}
+	}
+	return own
+}
+
 // ownKeys are the keys under Terroir's prefixes, sorted.
 func ownKeys(annotations map[string]string) []string {
 	var keys []string

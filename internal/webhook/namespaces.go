@@ -30,8 +30,8 @@ func (h *Handlers) namespaces(_ context.Context, r *request[namespace]) answer {
 		return undecided("Terroir judges namespaces here when they are created or updated, and nothing else")
 	}
 	is := r.Object.Metadata
-	unchanged := r.OldObject != nil && maps.Equal(ours(is.Annotations), ours(r.OldObject.Metadata.Annotations))
-	if unchanged || is.DeletionTimestamp != "" || len(ours(is.Annotations)) == 0 {
+	unchanged := r.OldObject != nil && maps.Equal(policy.Own(is.Annotations), policy.Own(r.OldObject.Metadata.Annotations))
+	if unchanged || is.DeletionTimestamp != "" || len(policy.Own(is.Annotations)) == 0 {
 		return admit(nil)
 	}
 	current, ok := h.era()

@@ -13,7 +13,6 @@ import (
 	utiljson "sigs.k8s.io/json"
 
 	"github.com/terroir-dev/terroir/internal/placement"
-	"github.com/terroir-dev/terroir/internal/policy"
 )
 
 // review is the part of an AdmissionReview that is read. O is the part of the object that its judges read; the rest, which
@@ -196,18 +195,4 @@ func clip(sentence string, longest int) string {
 	}
 	const dots = "…"
 	return strings.ToValidUTF8(sentence[:longest-len(dots)], "") + dots
-}
-
-// ours are the annotations under Terroir's prefixes.
-func ours(annotations map[string]string) map[string]string {
-	var found map[string]string
-	for key, value := range annotations {
-		if policy.IsOwn(key) {
-			if found == nil {
-				found = map[string]string{}
-			}
-			found[key] = value
-		}
-	}
-	return found
 }

@@ -138,7 +138,7 @@ func changeOf(r *request[workload]) change {
 	is, was := r.Object, r.OldObject
 	return change{
 		template:    !equality.Semantic.DeepEqual(is.template(), was.template()),
-		annotations: !maps.Equal(ours(is.Metadata.Annotations), ours(was.Metadata.Annotations)),
+		annotations: !maps.Equal(policy.Own(is.Metadata.Annotations), policy.Own(was.Metadata.Annotations)),
 		replicas:    spreads(r.Kind.Kind) && *is.replicas(r.Kind.Kind) != *was.replicas(r.Kind.Kind),
 	}
 }
@@ -210,7 +210,7 @@ func (e early) templateAnnotations() map[string]string {
 	if e.request.Kind.Kind == "Job" && was != nil {
 		return e.request.Object.template().annotations()
 	}
-	left := ours(e.request.Object.template().annotations())
+	left := policy.Own(e.request.Object.template().annotations())
 	sources := maps.Clone(e.request.Object.Metadata.Annotations)
 	if was != nil {
 		sources = merged(sources, was.Metadata.Annotations)
