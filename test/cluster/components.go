@@ -147,6 +147,9 @@ func (p plan) aggregation() []string {
 	}
 }
 
+// controllerManager is patient with nodes. kwok begins its wait for the next heartbeat anew with every change of a Node, so that a node which
+// is relabelled often may be silent for longer than the default of 50 s. Its pods would then be called not ready, and a simulated node
+// never takes that back as a kubelet does: a StatefulSet would wait for them for ever.
 func (p plan) controllerManager() []string {
 	flags := []string{
 		"--kubeconfig=" + p.config("controller-manager.kubeconfig"),
@@ -156,6 +159,7 @@ func (p plan) controllerManager() []string {
 		"--cluster-signing-cert-file=" + p.pki("ca.crt"), "--cluster-signing-key-file=" + p.pki("ca.key"),
 		"--leader-elect=false",
 		"--kube-api-qps=200", "--kube-api-burst=400",
+		"--node-monitor-grace-period=10m",
 	}
 	flags = append(flags, p.delegated("controller-manager.kubeconfig")...)
 	flags = append(flags, p.serving(p.ports.controllerManager)...)

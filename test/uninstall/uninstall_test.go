@@ -217,7 +217,7 @@ func (w *world) gone(t *testing.T) {
 }
 
 const (
-	patience = 3 * time.Minute
+	patience = 60 * time.Second
 	held     = v1alpha1.HeldLabelPrefix + "in-france"
 )
 
