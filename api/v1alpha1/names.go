@@ -39,6 +39,8 @@ const (
 	TrustLevelAnnotation = AnnotationPrefix + "trust-level"
 	// MinSitesAnnotation asks for a spread over at least so many sites.
 	MinSitesAnnotation = AnnotationPrefix + "min-sites"
+	// EncryptionKeyAnnotation asks for an EncryptionKey by name: the pod's volumes must be under it.
+	EncryptionKeyAnnotation = AnnotationPrefix + "encryption-key"
 	// PlacementAnnotation is written on pods by Terroir: what was demanded and by whom, as JSON, for people. It is never evidence.
 	PlacementAnnotation = AnnotationPrefix + "placement"
 
@@ -48,6 +50,25 @@ const (
 	InheritedTrustLevelAnnotation = InheritedPrefix + "trust-level"
 	// InheritedMinSitesAnnotation mirrors [MinSitesAnnotation].
 	InheritedMinSitesAnnotation = InheritedPrefix + "min-sites"
+	// InheritedEncryptionKeyAnnotation mirrors [EncryptionKeyAnnotation].
+	InheritedEncryptionKeyAnnotation = InheritedPrefix + "encryption-key"
+
+	// EncryptionGate is the scheduling gate behind which pods wait that owe encryption and have claims. Terroir alone lifts it.
+	EncryptionGate = "terroir.dev/encryption"
+	// EncryptionProvenCondition is the type of the Pod condition that says why a pod waits behind [EncryptionGate].
+	EncryptionProvenCondition = "terroir.dev/EncryptionProven"
+	// KeyLabel and BindingLabel are the keys of labels of PersistentVolumeClaims that tell people which EncryptionKey protects the volume,
+	// and how: a VolumeBinding. They are never evidence.
+	KeyLabel     = "terroir.dev/encryption-key"
+	BindingLabel = "terroir.dev/encryption-binding"
+	// ClassAnnotation is the key of the annotation of a PersistentVolumeClaim that records by which StorageClass its volume is made: the
+	// class's metadata.uid, a colon, and a digest of its provisioner and parameters. Terroir alone writes it.
+	ClassAnnotation = "terroir.dev/storage-class"
+	// ProofAnnotation is the key of the annotation of a PersistentVolume that records under which key it was proven: the claim's
+	// metadata.uid, a colon, the EncryptionKey's name, a colon, and the key's fingerprint. Terroir alone writes it.
+	ProofAnnotation = "terroir.dev/encryption-proof"
+	// EncryptedLabel is the key of the Namespace label, of value "true", where the floor demands encryption. Claims are judged there when they are created.
+	EncryptedLabel = "terroir.dev/encrypted"
 
 	// WorkloadLabel is the key of the Pod label by which spreads count: the UID of the pod's controller, or a bare pod's own name.
 	WorkloadLabel = "terroir.dev/workload"
@@ -64,6 +85,8 @@ const (
 	FloorName = "floor"
 	// ConfigName is the name of the one TerroirConfig of a cluster.
 	ConfigName = "cluster"
+	// ManagerObserver is the observer of KeyStores whose probe is from Manager.
+	ManagerObserver = "manager"
 	// SystemNamespace is the namespace in which Terroir runs.
 	SystemNamespace = "terroir-system"
 	// InUseFinalizer keeps a TrustLevel that policies require from vanishing under them.

@@ -51,11 +51,58 @@ type PlacementFloorSpec struct {
 	// nodeLocalStorage says whether data may lie on the nodes themselves. Absent: nothing is demanded of the namespace as a whole.
 	// +optional
 	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
+	// encryption is what is demanded of volumes. Absent: nothing. Its acceptedBindings may be empty, where demands contradict each other: then no volume satisfies them.
+	// +optional
+	Encryption *FloorEncryption `json:"encryption,omitempty"`
 	// demandedBy says who demands what.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	DemandedBy []FloorDemand `json:"demandedBy,omitempty"`
+}
+
+// FloorEncryption is what a namespace demands of volumes, merged from all who demand something.
+type FloorEncryption struct {
+	// keys are the names of the EncryptionKeys that are accepted. Absent: any key that meets the rest.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Keys []KeyName `json:"keys,omitempty"`
+	// protection is where key material is held at least.
+	// +optional
+	Protection KeyProtection `json:"protection,omitempty"`
+	// custody says whose the store may be. Absent: anybody's.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	Custody []Custody `json:"custody,omitempty"`
+	// evidence says, fact by fact, how well it must be known. Absent: it does not matter how.
+	// +optional
+	Evidence FloorEvidence `json:"evidence,omitempty"`
+	// acceptedBindings are the ways in which a key may protect a volume.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=6
+	AcceptedBindings []VolumeBinding `json:"acceptedBindings,omitempty"`
+	// onRevocation says what becomes of running pods when a key is revoked.
+	// +optional
+	OnRevocation OnRevocation `json:"onRevocation,omitempty"`
+}
+
+// FloorEvidence says, fact by fact, how well it must be known.
+type FloorEvidence struct {
+	// nonExtractable is about whether the key can be taken out of its store.
+	// +optional
+	NonExtractable KeyEvidence `json:"nonExtractable,omitempty"`
+	// origin is about whether the key was made in its store.
+	// +optional
+	Origin KeyEvidence `json:"origin,omitempty"`
+	// protection is about whether hardware holds the key.
+	// +optional
+	Protection KeyEvidence `json:"protection,omitempty"`
+	// custody is about whose the store is.
+	// +optional
+	Custody KeyEvidence `json:"custody,omitempty"`
 }
 
 // FloorDemand is what one object demands of a namespace.
@@ -78,6 +125,9 @@ type FloorDemand struct {
 	// nodeLocalStorage is what it says of data on nodes. Absent: it does not say, which means QualifiedNodes.
 	// +optional
 	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
+	// encryption says that it demands something of volumes.
+	// +optional
+	Encryption bool `json:"encryption,omitempty"`
 }
 
 // PlacementFloorList is a list of PlacementFloor.

@@ -56,6 +56,9 @@ type PlacementDemand struct {
 	// +optional
 	// +kubebuilder:default=QualifiedNodes
 	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
+	// encryption demands that the volumes of pods are encrypted, and under which keys. Pods that have claims wait until that is proven. Absent: nothing is demanded. Data on nodes is not meant: see nodeLocalStorage.
+	// +optional
+	Encryption *Encryption `json:"encryption,omitempty"`
 }
 
 // NodeLocalStorage says whether data may lie on the nodes themselves.
@@ -169,7 +172,7 @@ type Violation struct {
 	// claim is the name of the claim whose volume is concerned.
 	// +optional
 	Claim string `json:"claim,omitempty"`
-	// reason is a fixed word for machines: NodeNotQualified, NodeUnknown, PodNotShaped, SchedulerNotAllowed, SpreadLost, VolumeNotQualified, VolumePlaceUnknown, AttachmentNotQualified, ClaimShared.
+	// reason is a fixed word for machines: NodeNotQualified, NodeUnknown, PodNotShaped, SchedulerNotAllowed, SpreadLost, VolumeNotQualified, VolumePlaceUnknown, AttachmentNotQualified, ClaimShared, VolumeNotEncrypted, KeyRevoked.
 	Reason string `json:"reason"`
 	// message is a sentence for the person who has to act.
 	// +kubebuilder:validation:MaxLength=1024
@@ -194,6 +197,10 @@ const (
 	AttachmentNotQualified = "AttachmentNotQualified"
 	// ClaimShared says that what is on a volume is also reached from a namespace to which the policy does not apply.
 	ClaimShared = "ClaimShared"
+	// VolumeNotEncrypted says that a volume is not known to be encrypted as demanded.
+	VolumeNotEncrypted = "VolumeNotEncrypted"
+	// KeyRevoked says that the key of a volume is destroyed, deactivated, compromised, expired or replaced.
+	KeyRevoked = "KeyRevoked"
 )
 
 // ClusterPlacementPolicyList is a list of ClusterPlacementPolicy.

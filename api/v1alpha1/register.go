@@ -20,6 +20,9 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&ClusterPlacementPolicy{}, &ClusterPlacementPolicyList{},
 		&PlacementPolicy{}, &PlacementPolicyList{},
 		&PlacementFloor{}, &PlacementFloorList{},
+		&KeyStore{}, &KeyStoreList{},
+		&EncryptionKey{}, &EncryptionKeyList{},
+		&KeyObservation{}, &KeyObservationList{},
 		&TerroirConfig{}, &TerroirConfigList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

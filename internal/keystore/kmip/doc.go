@@ -1,0 +1,2 @@
+// Package kmip asks stores of type kmip.
+package kmip

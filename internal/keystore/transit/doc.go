@@ -1,0 +1,2 @@
+// Package transit asks stores of type transit.
+package transit
