@@ -129,14 +129,14 @@ func gateOf(gates []corev1.PodSchedulingGate) int {
 func shownOf(conditions []corev1.PodCondition) uint64 {
 	for i := range conditions {
 		if c := &conditions[i]; c.Type == v1alpha1.EncryptionProvenCondition {
-			return digestOf(c.Status, c.Reason, c.Message)
+			return shownAs(c.Status, c.Reason, c.Message)
 		}
 	}
 	return 0
 }
 
-// digestOf is a digest of what a condition says. That two things have the same would leave the older standing, and nothing worse.
-func digestOf(status corev1.ConditionStatus, reason, message string) uint64 {
+// shownAs is a digest of what a condition says. That two things have the same would leave the older standing, and nothing worse.
+func shownAs(status corev1.ConditionStatus, reason, message string) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\n%s\n%s", status, reason, message)
 	return max(h.Sum64(), 1)
