@@ -46,6 +46,11 @@ type Demand struct {
 // Demands reports whether d asks for anything at all.
 func (d Demand) Demands() bool { return len(d.Levels) > 0 || d.MinSites > 0 || d.Encryption != nil }
 
+// asksItself reports whether a workload or a pod demands it of itself, and no policy and no namespace of all that there is.
+func (d Demand) asksItself() bool {
+	return d.Kind != "ClusterPlacementPolicy" && d.Kind != "PlacementPolicy" && d.Kind != "Namespace"
+}
+
 // Problem is something about a demand that cannot be honoured. Pods that owe it are refused.
 type Problem struct {
 	Source Source
