@@ -1,12 +1,12 @@
 package storage
 
 import (
-	storagev1 "k8s.io/api/storage/v1"
-
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
 // Protection is how volumes are encrypted, as far as their StorageClass and what it points to can tell.
+//
+// Nothing in it is secret: what names a key is written in StorageClasses, which everybody may read.
 type Protection struct {
 	// Binding is how a key protects them. The zero value protects nothing.
 	Binding v1alpha1.VolumeBinding
@@ -48,9 +48,4 @@ type Lookup struct {
 type VolumeType struct {
 	// Encrypted says that the provider encrypts volumes of the type, under a key that nobody names.
 	Encrypted bool
-}
-
-// OfClass says how volumes of a StorageClass are encrypted. A driver that it does not know, and what it cannot look up, are Unknown.
-func OfClass(class *storagev1.StorageClass, _ Lookup) Protection {
-	return Protection{Binding: v1alpha1.BindingUnknown, Driver: class.Provisioner}
 }
