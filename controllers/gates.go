@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,6 @@ func (g *Gates) loop(news *announcements) loop {
 			{object: &corev1.PersistentVolume{}, after: atOnce, news: volumeChanged},
 			{object: &storagev1.StorageClass{}, after: atOnce, news: metadataChanged},
 			{object: &corev1.Namespace{}, after: atOnce, news: metadataChanged},
-			{object: &v1alpha1.TerroirConfig{}, after: atOnce, news: specChanged},
 		}...),
 	}
 }
@@ -69,7 +69,6 @@ type gateWorld struct {
 	qualified  func(zone, level string) bool
 	namespaces map[string]*corev1.Namespace
 	pods       []*seenPod // those that are not finished
-	now        time.Time
 }
 
 // gateDecision is what becomes of a pod that waits.
@@ -92,10 +91,22 @@ func (g *Gates) pass(ctx context.Context) (reconcile.Result, error) {
 		return reconcile.Result{}, err
 	}
 	recorded := g.record(ctx, decideRecords(world))
-	if err := errors.Join(recorded, g.carryOut(ctx, current, world, decideGates(world))); err != nil {
+	decided := decideGates(world)
+	if err := errors.Join(recorded, g.carryOut(ctx, current, world, decided)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), world.next(now), now.Add(sweepEvery)), nil
+	return wakeAt(now, view.NextChange(), world.next(), world.again(decided), now.Add(sweepEvery)), nil
+}
+
+// lookAgain is how long a pod waits at most until what nobody follows is asked anew: configuration of drivers, and snapshots.
+const lookAgain = 30 * time.Second
+
+// again is when to ask anew what nobody follows, if a pod waits.
+func (w gateWorld) again(all []gateDecision) time.Time {
+	if !w.unfollowed || !slices.ContainsFunc(all, func(d gateDecision) bool { return !d.lift }) {
+		return time.Time{}
+	}
+	return w.at.Add(lookAgain)
 }
 
 func (g *Gates) gather(ctx context.Context, set *policy.Set, view *trust.View, now time.Time) (gateWorld, error) {
@@ -111,7 +122,7 @@ func (g *Gates) gather(ctx context.Context, set *policy.Set, view *trust.View, n
 	if err != nil {
 		return gateWorld{}, err
 	}
-	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]*corev1.Namespace{}, now: now}
+	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]*corev1.Namespace{}}
 	for i := range namespaces.Items {
 		w.namespaces[namespaces.Items[i].Name] = &namespaces.Items[i]
 	}
@@ -182,7 +193,7 @@ func (w gateWorld) gate(p *seenPod, owed policy.Obligation) (d gateDecision, dec
 		if w.unrecorded(claim) {
 			return d, false
 		}
-		denials = append(denials, w.judge(owed, claim)...)
+		denials = append(denials, w.against(owed, claim)...)
 	}
 	if len(denials) > 0 {
 		return wait(reasonOfDenials(denials), "%s", sentences(denials))
@@ -191,10 +202,9 @@ func (w gateWorld) gate(p *seenPod, owed policy.Obligation) (d gateDecision, dec
 	return wait(v1alpha1.ReasonEncryptionProven, "every volume of the pod is, or will be, encrypted as it owes")
 }
 
-// judge gives what stands against a claim. A class that binds at once makes volumes before anybody looks: then the volume itself is waited for.
-func (w gateWorld) judge(owed policy.Obligation, claim *corev1.PersistentVolumeClaim) []placement.Denial {
-	v := placement.JudgeEncryption(owed, w.namespaces[claim.Namespace].Labels, w.volume(claim), w.qualified, w.now)
-	if !v.Allowed() {
+// against gives what stands against a claim. A class that binds at once makes volumes before anybody looks: then the volume itself is waited for.
+func (w gateWorld) against(owed policy.Obligation, claim *corev1.PersistentVolumeClaim) []placement.Denial {
+	if v := w.judge(owed, w.namespaces[claim.Namespace].Labels, claim, w.qualified); !v.Allowed() {
 		return v.Denials
 	}
 	if class := w.classes[classOf(claim)]; class.StorageClass != nil && storage.Immediate(class.StorageClass) && w.depot.volumeOf(claim) == nil {
@@ -248,7 +258,7 @@ func (g *Gates) carryOut(ctx context.Context, current *snapshot.Snapshot, world 
 		}
 		g.tell(d)
 		writers.Go(func() error {
-			failures[i] = g.settle(ctx, d, world.now)
+			failures[i] = g.settle(ctx, d, world.at)
 			return nil
 		})
 	}

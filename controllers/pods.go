@@ -76,10 +76,12 @@ func (p *seenPod) on() string { return p.node.Value() }
 // stands reports whether the pod holds ground: it is bound, and not finished.
 func (p *seenPod) stands() bool { return p.on() != "" && !p.finished }
 
-// judged is the pod as the rules read it: as it would be created, before anybody bound it.
+// judged is the pod as the rules read it: as it would be created, before anybody bound it or lifted the gate of encryption. What its volumes are
+// under is judged by themselves.
 func (p *seenPod) judged() *placement.Pod {
 	pod := p.pod
 	pod.Metadata.Name = p.Name
+	pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha1.EncryptionGate}}
 	return &pod
 }
 

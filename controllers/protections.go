@@ -37,6 +37,9 @@ type protections struct {
 	origins map[types.UID]origin      // of claims that were made from something, by their UID
 	keys    map[string]keys.Verdict   // by name
 	depot   depot
+	at      time.Time // when all that was so
+	// unfollowed: some of it was read from the API server, and nobody will hear when that changes.
+	unfollowed bool
 }
 
 // protectedClass is a StorageClass with what it says of the volumes that are made by it.
@@ -48,7 +51,6 @@ type protectedClass struct {
 // origin is where a claim's data came from: the claims, the nearest first, and a sentence where the line could not be followed to its end.
 type origin struct {
 	claims  []*corev1.PersistentVolumeClaim
-	source  string // what the claim itself names
 	unknown string
 }
 
@@ -62,8 +64,8 @@ func (p protections) volume(claim *corev1.PersistentVolumeClaim) placement.Encry
 	for _, c := range from.claims {
 		v.Sources = append(v.Sources, p.own(c))
 	}
-	if from.unknown != "" && v.Proven == "" {
-		v.Sources = append(v.Sources, placement.EncryptedVolume{Claim: from.source, Protection: unknownProtection(from.unknown)})
+	if v.Mismatch == "" && v.Proven == "" {
+		v.Mismatch = from.unknown
 	}
 	return v
 }
@@ -98,6 +100,13 @@ func unknownProtection(why string) storage.Protection {
 	return storage.Protection{Binding: v1alpha1.BindingUnknown, Message: why}
 }
 
+// judge gives what stands against a claim. namespace are the labels of the namespace that owes.
+func (p protections) judge(
+	owed policy.Obligation, namespace map[string]string, claim *corev1.PersistentVolumeClaim, qualified func(zone, level string) bool,
+) placement.Verdict {
+	return placement.JudgeEncryption(owed, namespace, p.volume(claim), qualified, p.at)
+}
+
 // meaning are the keys that mean what a driver calls by this id, by name.
 func (p protections) meaning(s storage.Protection) []keys.Verdict {
 	if s.KeyID == "" {
@@ -113,11 +122,11 @@ func (p protections) meaning(s storage.Protection) []keys.Verdict {
 }
 
 // next is when time alone may change what is known of a key.
-func (p protections) next(now time.Time) time.Time {
+func (p protections) next() time.Time {
 	var next time.Time
 	for _, v := range p.keys {
 		next = earliest(next, v.NextChange)
-		if v.VerifiedUntil.After(now) {
+		if v.VerifiedUntil.After(p.at) {
 			next = earliest(next, v.VerifiedUntil)
 		}
 	}
@@ -189,7 +198,7 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 	if err != nil {
 		return protections{}, err
 	}
-	p := protections{classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: judgeKeys(world, now), depot: depotIn(stored)}
+	p := protections{classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: judgeKeys(world, now), depot: depotIn(stored), at: now}
 	asked, err := s.inquire(ctx)
 	if err != nil {
 		return protections{}, err
@@ -199,6 +208,7 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 		p.classes[c.Name] = protectedClass{c, storage.OfClass(c, asked.lookup(ctx))}
 	}
 	s.trace(ctx, &p, stored.claims, matters, asked)
+	p.unfollowed = len(asked.configMaps)+len(asked.snapshots) > 0
 	return p, asked.failed
 }
 
@@ -210,12 +220,11 @@ func (s *surveyor) trace(ctx context.Context, p *protections, claims []corev1.Pe
 		if !matters[c.Namespace] {
 			continue
 		}
-		kind, namespace, name, made := storage.Source(c)
-		if !made {
+		if _, _, _, made := storage.Source(c); !made {
 			continue
 		}
 		there[c.UID] = true
-		from := origin{source: strings.Trim(fmt.Sprintf("%s %s/%s", kind, namespace, name), " /")}
+		var from origin
 		from.claims, from.unknown = storage.Lineage(c, storage.Sources{
 			Claim:    func(namespace, name string) *corev1.PersistentVolumeClaim { return p.depot.claims[namespace][name] },
 			Snapshot: func(namespace, name string) *storage.Snapshot { return s.snapshot(ctx, c, namespace, name, asked) },

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
-	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/storage"
 )
@@ -117,7 +116,7 @@ func (w gateWorld) onVolume(claim *corev1.PersistentVolumeClaim, owed []policy.O
 	if pv == nil || pv.Spec.ClaimRef.UID != claim.UID || len(owed) == 0 || w.unrecorded(claim) {
 		return record{}
 	}
-	v := w.volume(claim)
+	v := w.own(claim)
 	if len(v.Keys) != 1 || !v.Keys[0].Verified() || v.Keys[0].Fingerprint == "" {
 		return record{}
 	}
@@ -127,7 +126,7 @@ func (w gateWorld) onVolume(claim *corev1.PersistentVolumeClaim, owed []policy.O
 	}
 	labels := w.namespaces[claim.Namespace].Labels
 	for _, o := range owed {
-		if !placement.JudgeEncryption(o, labels, v, w.qualified, w.now).Allowed() {
+		if !w.judge(o, labels, claim, w.qualified).Allowed() {
 			return record{}
 		}
 	}

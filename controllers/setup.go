@@ -69,11 +69,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	bound := &boundPolicies{}
 	restriction := &restriction{metrics: o.Metrics}
+	volumes := &surveyor{reader: reader, live: mgr.GetAPIReader()}
 	loops := []loop{
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
-		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: complianceNews{recorder: o.Recorder}}).loop(news),
+		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, surveyor: volumes, bound: bound, spreads: &lostSpreads{}, news: complianceNews{recorder: o.Recorder}}).loop(news),
+		(&Gates{writer: w, reader: reader, live: mgr.GetAPIReader(), pods: pods, store: o.Store, surveyor: volumes, now: o.Now, recorder: o.Recorder}).loop(news),
 		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
 		newFence(w, mgr.GetAPIReader(), mgr.GetCache(), o, bound, restriction).loop(),
 	}
