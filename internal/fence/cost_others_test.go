@@ -53,7 +53,7 @@ type unsettledRequests struct {
 func unsettled(params runtime.Object) unsettledRequests {
 	requests := unsettledRequests{
 		pods: map[string]fencetest.Request{
-			"annotations": podRequest(annotatedPod(), params), "constraints": podRequest(constrainedPod(namesOf(8)), params), "volumes": podRequest(voluminousPod(), params),
+			"annotations": podRequest(annotatedPod(), params), "constraints": podRequest(constrainedPod(namesOf(8)), params), "volumes": podRequest(voluminousPod(corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}), params),
 		},
 		daemonSets: map[string]fencetest.Request{"annotations": workloadUpdate(params)},
 	}
@@ -82,6 +82,10 @@ func largestPolicy(t *testing.T) runtime.Object {
 	p.Spec.Enforcement, p.Spec.NodeLocalStorage, p.Spec.Spread = v1alpha1.EnforcementEnforce, v1alpha1.NodeLocalStorageDeny, &v1alpha1.Spread{MinSites: 64, MaxSkew: 1000}
 	for _, level := range namesOf(8) {
 		p.Spec.TrustLevels = append(p.Spec.TrustLevels, v1alpha1.LevelName(level))
+	}
+	p.Spec.Encryption = &v1alpha1.Encryption{}
+	for _, key := range namesOf(18)[2:] {
+		p.Spec.Encryption.Keys = append(p.Spec.Encryption.Keys, v1alpha1.KeyName(key))
 	}
 	var values []v1alpha1.LabelValue
 	for _, value := range namesOf(63) {
