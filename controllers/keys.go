@@ -14,5 +14,3 @@ type keysWorld struct{}
 func gatherKeys(context.Context, client.Reader) (keysWorld, error) { return keysWorld{}, nil }
 
 func judgeKeys(keysWorld, time.Time) map[string]keys.Verdict { return nil }
-
-func keyWatches(time.Duration) []watch { return nil }

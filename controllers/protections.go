@@ -31,6 +31,23 @@ import (
 // +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=csi-kms-connection-details;ceph-csi-encryption-kms-config,verbs=get
 // +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=get
 
+// keyWatches are what has to be followed to know what keys are. Leases are not: that a proof lasts longer is asked when it is about to end, and what a
+// renewal brings back the keys' own loop writes into their statuses.
+func keyWatches(after time.Duration) []watch {
+	return []watch{
+		{object: &v1alpha1.KeyStore{}, after: after, news: specChanged},
+		{object: &v1alpha1.KeyObservation{}, after: after, news: specChanged},
+		{object: &v1alpha1.EncryptionKey{}, after: after, news: keyChanged},
+	}
+}
+
+// keyChanged passes over how long a proof lasts, and who relies on the key.
+func keyChanged(before, after client.Object) bool {
+	was, is := before.(*v1alpha1.EncryptionKey).Status, after.(*v1alpha1.EncryptionKey).Status
+	return specChanged(before, after) || was.Phase != is.Phase || was.Fingerprint != is.Fingerprint || was.ObservedFingerprint != is.ObservedFingerprint ||
+		!was.RevokedSince.Equal(is.RevokedSince)
+}
+
 // protections are what is known of how volumes are encrypted. All that had to be looked up is in it.
 type protections struct {
 	classes map[string]protectedClass // by name

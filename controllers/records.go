@@ -42,9 +42,8 @@ func decideRecords(w gateWorld) []record {
 		if n == nil || w.set.Exempt(namespace) {
 			continue
 		}
-		byAll := w.set.Namespace(namespaceOf(n))
 		for _, claim := range claims {
-			owed := w.owedOf(byAll, users[claim])
+			owed := w.owedOf(namespaceOf(n), users[claim])
 			for _, r := range []record{w.onClaim(claim, len(owed) > 0), w.onVolume(claim, owed)} {
 				if !r.empty() {
 					all = append(all, r)
@@ -71,13 +70,22 @@ func (w gateWorld) users() map[*corev1.PersistentVolumeClaim][]*seenPod {
 	return all
 }
 
-// owedOf are the obligations under which a claim is, as far as they demand something of volumes: its namespace's, and those of pods that demand more.
-func (w gateWorld) owedOf(byAll policy.Obligation, pods []*seenPod) []policy.Obligation {
+// owedOf are the obligations under which a claim is, as far as they demand something of volumes: its namespace's, and those of pods that demand
+// more. Where nothing is enforced, what policies observe is recorded for them: they would find every volume unproven without.
+func (w gateWorld) owedOf(n policy.Namespace, pods []*seenPod) []policy.Obligation {
+	byAll := w.set.Namespace(n)
 	all := []policy.Obligation{byAll}
 	for _, p := range pods {
 		all = append(all, p.judged().Owed(w.set, byAll, sourceOf(p)))
 	}
-	return slices.DeleteFunc(all, func(o policy.Obligation) bool { return o.Encryption == nil })
+	asksNothing := func(o policy.Obligation) bool { return o.Encryption == nil }
+	if all = slices.DeleteFunc(all, asksNothing); len(all) > 0 {
+		return all
+	}
+	for _, p := range w.set.Concerning(n) {
+		all = append(all, policy.Obligation{}.With(p.Demand))
+	}
+	return slices.DeleteFunc(all, asksNothing)
 }
 
 // onClaim is what must be written on a claim. Where nothing is owed, what is there for people goes.

@@ -172,6 +172,9 @@ func slimVolume(o any) (any, error) {
 		return o, nil // a tombstone
 	}
 	slim := &corev1.PersistentVolume{}
+	if v.Spec.CSI != nil {
+		slim.Spec.CSI = &corev1.CSIPersistentVolumeSource{}
+	}
 	storage.Keep(slim, v)
 	slim.Name, slim.UID, slim.ResourceVersion, slim.Labels = v.Name, v.UID, v.ResourceVersion, v.Labels
 	if proof, proven := v.Annotations[v1alpha1.ProofAnnotation]; proven {
@@ -182,8 +185,8 @@ func slimVolume(o any) (any, error) {
 	if of := v.Spec.ClaimRef; of != nil {
 		slim.Spec.ClaimRef = &corev1.ObjectReference{Namespace: of.Namespace, Name: of.Name, UID: of.UID}
 	}
-	if csi := v.Spec.CSI; csi != nil && slim.Spec.CSI == nil {
-		slim.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}
+	if csi := v.Spec.CSI; csi != nil {
+		slim.Spec.CSI.Driver, slim.Spec.CSI.VolumeHandle = csi.Driver, csi.VolumeHandle
 	}
 	return slim, nil
 }
