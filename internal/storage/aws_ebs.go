@@ -14,12 +14,12 @@ import (
 // The key's id is kmsKeyId as it is written. With encrypted alone it is the account's default key for EBS, AWS's own unless the account says
 // otherwise: nobody names it. With neither, the driver asks for no encryption, and whether an account encrypts anyway the cluster cannot see.
 //
-// Traps: an alias (alias/… or an ARN with :alias/) is a name that can be pointed at another key at any time, so it names none. A restored snapshot
-// is encrypted under the key of the class, a clone under that of its source: the driver refuses clones whose class names another key, and
-// takes those whose class names none. Volumes do not tell: the driver writes nothing of their keys into volumeAttributes.
+// Traps: an alias (alias/… or an ARN with :alias/) is a name that can be pointed at another key at any time, so it names none. A clone
+// has the key of its source: the driver refuses one whose class names another key, and takes one whose class names none. What becomes of a restored
+// snapshot is EC2's to decide, of the snapshot's key and the class's. Volumes do not tell: the driver writes nothing of their keys into volumeAttributes.
 //
 // Source: https://github.com/kubernetes-sigs/aws-ebs-csi-driver, docs/parameters.md, pkg/driver/controller.go and pkg/cloud/cloud.go at 429e202,
-// 2026-08-19, read 2026-11-27; https://docs.aws.amazon.com/kms/latest/developerguide/alias-about.html.
+// 2026-08-19, read 2026-11-27.
 func awsEBS() driver {
 	return driver{resolve: resolveEBS, foldsCase: true}
 }

@@ -13,14 +13,13 @@ import (
 // Means: disks are encrypted under the key to which the disk encryption set points. The key's id is the set's resource id as it is written. With type
 // EncryptionAtRestWithPlatformAndCustomerKeys Azure encrypts under a key of its own besides. Without a set it is a key of Azure's alone.
 //
-// Traps: the set is an indirection, and can be pointed at another key, by a person or by its automatic rotation, without anybody in the cluster
-// seeing it. Azure does not mind how resource ids are spelt; Terroir does, so an EncryptionKey has to write it as the class does. The driver refuses a
+// Traps: the set is an indirection: its activeKey can be changed, and nobody in the cluster sees it; it may move to new versions of its key by itself. Azure does not mind how resource ids are spelt; Terroir does, so an EncryptionKey has to write it as the class does. The driver refuses a
 // type without a set, a set that is no resource id, and a type that Azure does not know. Parameters of a VolumeAttributesClass go before those of the
 // StorageClass when a disk is made, the set included.
 //
 // Source: https://github.com/kubernetes-sigs/azuredisk-csi-driver, docs/driver-parameters.md, pkg/azureutils/azure_disk_utils.go,
 // pkg/azuredisk/controllerserver.go and azure_managedDiskController.go at d983d61, 2026-08-22, read 2026-11-27;
-// https://learn.microsoft.com/azure/virtual-machines/disk-encryption.
+// https://learn.microsoft.com/en-us/rest/api/compute/disk-encryption-sets/update, 2026-03-01, read 2026-11-27.
 func azureDisk() driver {
 	// The driver copies the class's parameters into the volume's attributes, as they are spelt.
 	return driver{resolve: resolveAzure, foldsCase: true, overridden: true, echoes: []string{"diskencryptionsetid", "diskencryptiontype"}}

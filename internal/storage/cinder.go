@@ -9,11 +9,11 @@ import v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 // Means: whether volumes of a type are encrypted, and under which key, is known to the provider alone. The catalogue may say of a type that its volumes
 // are encrypted; no key is ever named.
 //
-// Traps: names as …-luks are names, and prove nothing: they are not read. Without type the provider's default is taken, which can change. A clone has its
-// source's type, and not that of its class.
+// Traps: names as …-luks are names, and prove nothing: they are not read. Without type the provider's default is taken, which can change. What
+// a clone or a restored snapshot is, its source has a word in.
 //
 // Source: https://github.com/kubernetes/cloud-provider-openstack, docs/cinder-csi-plugin/using-cinder-csi-plugin.md and
-// pkg/csi/cinder/controllerserver.go at 02c8d62, read 2026-11-27; https://docs.openstack.org/cinder/latest/configuration/block-storage/volume-encryption.html.
+// pkg/csi/cinder/controllerserver.go at 02c8d62, read 2026-11-27.
 func cinder() driver {
 	return driver{resolve: resolveCinder}
 }

@@ -3,8 +3,10 @@ package storage
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 
 	storagev1 "k8s.io/api/storage/v1"
 )
@@ -16,15 +18,12 @@ import (
 // Digest tells a StorageClass from its successors: its UID, a colon, and 32 hexadecimal digits of a hash of its provisioner and parameters. It is the
 // value of [v1alpha1.ClassAnnotation].
 func Digest(class *storagev1.StorageClass) string {
-	// JSON sorts the keys of maps, and keeps names and values apart whatever characters they hold.
-	text, err := json.Marshal(struct {
-		Provisioner string
-		Parameters  map[string]string
-	}{class.Provisioner, class.Parameters})
-	if err != nil {
-		return string(class.UID) + ":" // strings can always be written; if not, this is the digest of no class
+	// Quoted, so that names and values stay apart whatever characters they hold.
+	text := strconv.Quote(class.Provisioner)
+	for _, name := range slices.Sorted(maps.Keys(class.Parameters)) {
+		text += fmt.Sprintf(",%q:%q", name, class.Parameters[name])
 	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256([]byte(text))
 	return fmt.Sprintf("%s:%s", class.UID, hex.EncodeToString(sum[:16]))
 }
 

@@ -161,7 +161,7 @@ func is(binding v1alpha1.VolumeBinding, keyID string) Protection {
 
 // but adds what there is to say.
 func (p Protection) but(message string, values ...any) Protection {
-	p.Message = fmt.Sprintf(message, values...)
+	p.Message = clip(fmt.Sprintf(message, values...))
 	return p
 }
 

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"unicode/utf8"
+
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
@@ -28,12 +30,27 @@ func (p Protection) String() string {
 		binding = string(v1alpha1.BindingUnknown)
 	}
 	if p.KeyID != "" {
-		binding += " under key " + p.KeyID
+		binding += " under key " + clip(p.KeyID)
 	}
 	if p.Driver == "" {
 		return binding
 	}
 	return binding + " of " + p.Driver
+}
+
+// longest bounds what people are told, in bytes: StorageClasses and ConfigMaps hold texts of any length.
+const longest = 512
+
+// clip cuts what is too long, between characters.
+func clip(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	end := longest - len("…")
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // Lookup is what a StorageClass may point to. What a nil field would tell is not known.
