@@ -94,6 +94,7 @@ type due struct {
 	namespace *corev1.Namespace
 	governed  bool
 	warned    bool
+	encrypted bool                     // the floor demands something of volumes
 	floor     *v1alpha1.PlacementFloor // nil: none
 	owes      bool                     // the floor demands something, or says why nobody can
 	allKnown  bool                     // this was decided by all policies as they are now
@@ -223,6 +224,7 @@ func decideNamespaces(set *policy.Set, world demandWorld) []due {
 		owed := set.Namespace(namespaceOf(n))
 		d := due{namespace: n, warned: warned(set, n), owes: owed.Owes()}
 		d.governed = d.owes || !set.Exempt(n.Name) && slices.ContainsFunc(world.pods[n.Name], annotated)
+		d.encrypted = owed.Encryption != nil
 		if d.governed {
 			d.floor = fence.Floor(n.Name, owed)
 		}
@@ -286,7 +288,7 @@ func (o *Obligation) writeFloor(ctx context.Context, is, wanted *v1alpha1.Placem
 func (o *Obligation) mark(ctx context.Context, d due, settled bool) (governed bool, err error) {
 	labels := map[string]any{}
 	for key, wanted := range map[string]bool{
-		v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned,
+		v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned, v1alpha1.EncryptedLabel: d.encrypted,
 		v1alpha1.UnsettledLabel: (!settled || !d.allKnown) && d.namespace.Labels[v1alpha1.UnsettledLabel] == "true",
 	} {
 		value, has := d.namespace.Labels[key]

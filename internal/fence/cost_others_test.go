@@ -42,6 +42,7 @@ func costliestGuarded(t *testing.T) map[string]map[string]fencetest.Request {
 		"terroir-statuses":            {"a full one": statusUpdate(t)},
 		"terroir-installation":        {"a long name": fencetest.Change("clusterroles", nil, named(schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"}, "terroir-"+strings.Repeat("x", 245)))},
 		"terroir-home":                {"groups": inhabited()},
+		"terroir-key-observations":    {"a long name": by("system:serviceaccount:terroir-system:terroir-keyprobe-x", fencetest.Change("keyobservations", observation("a"), observation("b")))},
 	}
 }
 
@@ -164,6 +165,13 @@ func deselected(t *testing.T) fencetest.Request {
 	r := by("dev", fencetest.Change("namespaces", before, after))
 	r.Params = largestPolicy(t)
 	return r
+}
+
+// observation is by an observer of a long name, which ends in the given letter.
+func observation(end string) runtime.Object {
+	o := &v1alpha1.KeyObservation{Spec: v1alpha1.KeyObservationSpec{Observer: v1alpha1.ObjectName(strings.Repeat("x", 62) + end), Message: strings.Repeat("x", 512)}}
+	o.APIVersion, o.Kind, o.Name = v1alpha1.GroupVersion.String(), "KeyObservation", strings.Repeat("x", 253)
+	return o
 }
 
 func statusUpdate(t *testing.T) fencetest.Request {
