@@ -307,7 +307,7 @@ func (g *Gates) condition(ctx context.Context, d gateDecision, now time.Time) er
 func (g *Gates) lift(ctx context.Context, p *seenPod) error {
 	var is corev1.Pod
 	err := g.live.Get(ctx, client.ObjectKeyFromObject(p), &is)
-	if passed(err) && err != nil {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
@@ -333,7 +333,18 @@ func (g *Gates) lift(ctx context.Context, p *seenPod) error {
 }
 
 // passed says that nothing is left to be done: it is done, or the pod is gone, or another has come by its name.
-func passed(err error) bool { return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) }
+func passed(err error) bool {
+	return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) || isAnother(err)
+}
+
+// isAnother says that a patch was for an object with another UID: the API server calls it an attempt to change that.
+func isAnother(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+}
 
 // podOf is a pod for a client to write to, which fills it with the answer.
 func podOf(p *seenPod) *corev1.Pod {
