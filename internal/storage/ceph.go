@@ -30,7 +30,7 @@ import (
 //
 // Source: https://github.com/ceph/ceph-csi, docs/design/proposals/encrypted-pvc.md, internal/kms, internal/rbd/encryption.go, internal/util/crypto.go
 // and internal/cephfs/store/volumeoptions.go at 52fcb7b, 2024-10-22, read 2026-11-27;
-// https://rook.io/docs/rook/latest/Storage-Configuration/Advanced/key-management-system/.
+// https://www.ibm.com/docs/SSFETU_2.7/odf/allocating-resources/proc_creating-a-storage-class-for-persistent-volume-encryption.html, read 2026-11-27.
 func cephRBD() driver {
 	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephBlock) }, echoes: cephEchoes()}
 }

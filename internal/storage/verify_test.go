@@ -59,6 +59,9 @@ func TestAVolumeIsWhatItsClassPromised(t *testing.T) {
 		"a volume of another namespace's claim": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
 			pv.Spec.ClaimRef.Namespace = "pay"
 		}, "volume pvc-u1 is not bound to claim data" + promise},
+		"a volume of a claim of another name": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
+			pv.Spec.ClaimRef.Name = "logs"
+		}, "volume pvc-u1 is not bound to claim data" + promise},
 		"a volume of another class": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
 			pv.Spec.StorageClassName = "plain"
 		}, `volume pvc-u1 is of StorageClass "plain", and its claim of encrypted` + promise},
