@@ -96,10 +96,30 @@ func (o *Observer) Touch(store string) {
 	}
 }
 
-// Start asks until the context ends.
-func (o *Observer) Start(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+// take gives the stores that were touched since it was last called.
+func (o *Observer) take() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	touched := o.touched
+	o.touched = map[string]bool{}
+	return touched
+}
+
+// asks reports whether the store is this observer's to ask. A store of type Declared is nobody's: there is no opener for it.
+func (o *Observer) asks(store *v1alpha1.KeyStore) bool {
+	_, can := o.Openers[store.Spec.Type]
+	fromAgent := store.Spec.Probe.From == v1alpha1.ProbeFromAgent
+	return can && fromAgent == (o.Name != v1alpha1.ManagerObserver)
+}
+
+// disowns reports whether what was told of keys in the store under this observer's name is to be taken back: nobody of that name asks it any more. A store
+// that this process could not ask may be asked by another one of the same name, who sees to it himself. Nil is a store that is gone.
+func (o *Observer) disowns(store *v1alpha1.KeyStore) bool {
+	if store == nil || store.Spec.Type == v1alpha1.KeyStoreDeclared {
+		return true
+	}
+	_, can := o.Openers[store.Spec.Type]
+	return can && !o.asks(store)
 }
 
 func storeOfKey(o client.Object) string {
