@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -150,6 +151,11 @@ func (s *Set) problem(p Problem) { s.problems[p.Source] = append(s.problems[p.So
 func (s *Set) Exists(level string) bool {
 	_, found := slices.BinarySearch(s.levels, level)
 	return found
+}
+
+// Keys are the EncryptionKeys that exist, by name.
+func (s *Set) Keys() []Key {
+	return slices.SortedFunc(maps.Values(s.keys), func(a, b Key) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // ProblemsOf returns what is wrong with a policy.
