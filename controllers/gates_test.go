@@ -83,10 +83,14 @@ func (w *sealed) key(name string, tweak func(*keys.Verdict)) {
 }
 
 // silent makes the key's store silent: nobody can tell how the key is, and the last proof lasts.
-func silent(v *keys.Verdict) { v.Phase, v.Message, v.Facts = v1alpha1.PhaseUnknown, "the store does not answer", nil }
+func silent(v *keys.Verdict) {
+	v.Phase, v.Message, v.Facts = v1alpha1.PhaseUnknown, "the store does not answer", nil
+}
 
 // destroyed makes the key one that its store has destroyed.
-func destroyed(v *keys.Verdict) { v.Phase, v.RevokedSince = v1alpha1.PhaseDestroyed, noon.Add(-time.Minute) }
+func destroyed(v *keys.Verdict) {
+	v.Phase, v.RevokedSince = v1alpha1.PhaseDestroyed, noon.Add(-time.Minute)
+}
 
 // claim adds a claim of class fast, as it was recorded.
 func (w *sealed) claim(name string, tweak func(*corev1.PersistentVolumeClaim)) {
