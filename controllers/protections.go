@@ -53,6 +53,7 @@ type protections struct {
 	classes map[string]protectedClass // by name
 	origins map[types.UID]origin      // of claims that were made from something, by their UID
 	keys    map[string]keys.Verdict   // by name
+	braked  map[string]bool           // KeyStores by whose word nobody is evicted
 	depot   depot
 	at      time.Time // when all that was so
 	// unfollowed: some of it was read from the API server, and nobody will hear when that changes.
@@ -215,7 +216,11 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 	if err != nil {
 		return protections{}, err
 	}
-	p := protections{classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: judgeKeys(world, now), depot: depotIn(stored), at: now}
+	verdicts := judgeKeys(world, now)
+	p := protections{
+		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: verdicts, braked: brakedStores(world, verdicts),
+		depot: depotIn(stored), at: now,
+	}
 	asked, err := s.inquire(ctx)
 	if err != nil {
 		return protections{}, err

@@ -75,7 +75,7 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	err = controllers.Setup(ctx, mgr, controllers.Options{
-		Store: store, Now: time.Now, Recorder: mgr.GetEventRecorder("terroir"),
+		Store: store, Now: time.Now, Recorder: mgr.GetEventRecorder("terroir"), Registerer: metrics.Registry,
 		Metrics: func(ctx context.Context) (io.ReadCloser, error) {
 			return asking.RESTClient().Get().AbsPath("/metrics").Stream(ctx)
 		},
