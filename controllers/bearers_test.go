@@ -35,9 +35,6 @@ func TestWhoIsEvictedWhenAKeyIsRevoked(t *testing.T) {
 		w.bound(proof)
 		c.tweak(w)
 		g := w.world(t)
-		if w.pod.Status.Phase == corev1.PodFailed {
-			g.pods = nil // gather leaves out those that are finished
-		}
 		bearers := bearersIn(g)
 		if got := len(decideEvictions(bearers, g.keys, nil)) > 0; got != c.evicted {
 			t.Errorf("%s: evicted %v", what, got)
