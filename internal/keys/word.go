@@ -251,7 +251,7 @@ func (k *Key) weigh(s sighting, now time.Time) word {
 func (k *Key) meet(f known) word {
 	against := objections(k.spec.Requirements, k.Store, f)
 	if f.isNot(FactUsable) {
-		against = append(against, objection{ReasonNotUsable, "it was tried, and does not encrypt and decrypt: see to what it may be used for"})
+		against = append(against, objection{ReasonNotUsable, "it was tried, and neither encrypts and decrypts nor signs and verifies: see to what its store lets it be used for"})
 	}
 	switch {
 	case len(against) > 0:
