@@ -101,11 +101,11 @@ func paceOf(s v1alpha1.KeyStoreSpec) pace {
 
 // unbroken is how long probes must have found a key revoked without a break: so many probes begin within it, both ends included.
 func (p pace) unbroken() time.Duration {
-	breaks := time.Duration(p.confirmations - 1)
-	if breaks > 0 && p.interval > never/breaks {
+	breaks := p.confirmations - 1
+	if breaks > 0 && p.interval > never/time.Duration(breaks) {
 		return never
 	}
-	return p.interval * breaks
+	return p.interval * time.Duration(breaks)
 }
 
 func span(text v1alpha1.ProbeDuration, absent, malformed time.Duration) time.Duration {
