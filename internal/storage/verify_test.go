@@ -125,7 +125,7 @@ func TestAttributesTellWhetherADriverDidAsTheClassSays(t *testing.T) {
 		attributes map[string]string
 		want       string
 	}{
-		"azure: as the class says":              {azure, map[string]string{"diskEncryptionSetID": "/subscriptions/a", "requestedsizegib": "1"}, ""},
+		"azure: as the class says":              {azure, map[string]string{"diskEncryptionSetID": "/subscriptions/a", "requestedsizegib": "1", "x": "1", "X": "2"}, ""},
 		"azure: in another spelling of names":   {azure, map[string]string{"diskencryptionsetid": "/subscriptions/a"}, ""},
 		"azure: another set":                    {azure, map[string]string{"diskEncryptionSetID": "/subscriptions/b"}, `volume pvc-u1 says diskencryptionsetid="/subscriptions/b", and its StorageClass "/subscriptions/a", so it is not known to be ProviderEnvelope under key /subscriptions/a of disk.csi.azure.com`},
 		"azure: no set":                         {azure, nil, `volume pvc-u1 says diskencryptionsetid="", and its StorageClass "/subscriptions/a", so it is not known to be ProviderEnvelope under key /subscriptions/a of disk.csi.azure.com`},
