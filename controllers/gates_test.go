@@ -23,6 +23,9 @@ const (
 	ebs   = "ebs.csi.aws.com"
 	keyID = "arn:aws:kms:eu-west-3:1:key/1"
 	print = "sha256:aa"
+
+	azure   = "disk.csi.azure.com"
+	diskSet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/d"
 )
 
 // sealed is a world in which all is as namespace n owes: its policy demands that volumes are under key kek, and its pod waits behind the gate with a
@@ -65,7 +68,7 @@ func waiting() *sealed {
 // key adds a key that means the id which class fast names, Verified unless tweaked.
 func (w *sealed) key(name string, tweak func(*keys.Verdict)) {
 	key := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.EncryptionKeySpec{
-		Store: "hsm", Storage: []v1alpha1.StorageKey{{Driver: ebs, KeyID: keyID}},
+		Store: "hsm", Storage: []v1alpha1.StorageKey{{Driver: ebs, KeyID: keyID}, {Driver: azure, KeyID: diskSet}},
 		NamespaceSelector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"data": "health"}},
 	}}
 	v := keys.Verdict{
@@ -103,6 +106,12 @@ func (w *sealed) claim(name string, tweak func(*corev1.PersistentVolumeClaim)) {
 		tweak(&c)
 	}
 	w.claims = append(w.claims, c)
+}
+
+// disk makes the class one of another driver, which lets claims override what it says.
+func (w *sealed) disk() {
+	w.class.Provisioner, w.class.Parameters = azure, map[string]string{"diskEncryptionSetID": diskSet}
+	w.claims[0].Annotations[v1alpha1.ClassAnnotation] = storage.Digest(&w.class)
 }
 
 // bound gives the claim data its volume, with what is recorded on that.
@@ -231,6 +240,12 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 		},
 		"an old annotation on the claim that names another class": {
 			tweak: func(w *sealed) { w.claims[0].Annotations[corev1.BetaStorageClassAnnotation] = "slow" }, reason: "EncryptionNotProven", says: "StorageClass slow does not exist",
+		},
+		"another class that the claim lets override its StorageClass": {
+			tweak: func(w *sealed) { w.disk(); w.claims[0].Spec.VolumeAttributesClassName = new("plain") }, reason: "EncryptionNotProven", says: "VolumeAttributesClass plain",
+		},
+		"a StorageClass that nothing overrides": {
+			tweak: (*sealed).disk, lifted: true, reason: "Proven",
 		},
 		"a volume that somebody made by hand": {
 			tweak: func(w *sealed) { delete(w.bound("").Annotations, "pv.kubernetes.io/provisioned-by") }, reason: "EncryptionNotProven", says: "by hand",

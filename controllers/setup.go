@@ -188,7 +188,7 @@ func slimClaim(o any) (any, error) {
 	slim.Annotations = only(c.Annotations, func(key string) bool { return key == v1alpha1.ClassAnnotation })
 	class := classOf(c)
 	slim.Spec.StorageClassName, slim.Spec.VolumeName = &class, c.Spec.VolumeName
-	slim.Spec.DataSource, slim.Spec.DataSourceRef = c.Spec.DataSource, c.Spec.DataSourceRef
+	slim.Spec.DataSource, slim.Spec.DataSourceRef, slim.Spec.VolumeAttributesClassName = c.Spec.DataSource, c.Spec.DataSourceRef, c.Spec.VolumeAttributesClassName
 	slim.Status.Phase = c.Status.Phase
 	return slim, nil
 }
