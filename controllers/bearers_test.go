@@ -11,7 +11,7 @@ import (
 )
 
 func TestWhoIsEvictedWhenAKeyIsRevoked(t *testing.T) {
-	proof := "uid-data:kek:" + print
+	proof := "uid-data:kek:" + thumb
 	for what, c := range map[string]struct {
 		tweak   func(*sealed)
 		evicted bool
@@ -23,7 +23,7 @@ func TestWhoIsEvictedWhenAKeyIsRevoked(t *testing.T) {
 		"nobody before the revocation is confirmed":                      {func(w *sealed) { w.key("kek", destroyed) }, false, false},
 		"nobody while the store is silent":                               {func(w *sealed) { w.key("kek", silent) }, false, false},
 		"nobody whose volume was never proven":                           {func(w *sealed) { delete(w.volumes[0].Annotations, v1alpha1.ProofAnnotation) }, false, false},
-		"nobody by the proof of another claim":                           {func(w *sealed) { w.volumes[0].Annotations[v1alpha1.ProofAnnotation] = "uid-other:kek:" + print }, false, false},
+		"nobody by the proof of another claim":                           {func(w *sealed) { w.volumes[0].Annotations[v1alpha1.ProofAnnotation] = "uid-other:kek:" + thumb }, false, false},
 		"nobody who waits":                                               {func(w *sealed) { w.pod.Spec.NodeName = "" }, false, false},
 		"nobody who is finished":                                         {func(w *sealed) { w.pod.Status.Phase = corev1.PodFailed }, false, false},
 		"nobody who is going, and then those who come after are seen to": {func(w *sealed) { w.pod.DeletionTimestamp = &metav1.Time{Time: noon} }, false, true},

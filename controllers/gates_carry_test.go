@@ -43,7 +43,7 @@ func keeping(t *testing.T, objects ...client.Object) kept {
 	}
 }
 
-// is is the pod as it is afterwards: its gates, and what its condition says.
+// is gives the pod as it is afterwards: its gates, and what its condition says.
 func (k kept) is(t *testing.T, p *corev1.Pod) string {
 	t.Helper()
 	var is corev1.Pod

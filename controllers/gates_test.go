@@ -22,7 +22,7 @@ import (
 const (
 	ebs   = "ebs.csi.aws.com"
 	keyID = "arn:aws:kms:eu-west-3:1:key/1"
-	print = "sha256:aa"
+	thumb = "sha256:aa"
 
 	azure   = "disk.csi.azure.com"
 	diskSet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/d"
@@ -72,7 +72,7 @@ func (w *sealed) key(name string, tweak func(*keys.Verdict)) {
 		NamespaceSelector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"data": "health"}},
 	}}
 	v := keys.Verdict{
-		Key: keys.Compile(key, &v1alpha1.KeyStore{ObjectMeta: metav1.ObjectMeta{Name: "hsm"}}), Phase: v1alpha1.PhaseVerified, Fingerprint: print,
+		Key: keys.Compile(key, &v1alpha1.KeyStore{ObjectMeta: metav1.ObjectMeta{Name: "hsm"}}), Phase: v1alpha1.PhaseVerified, Fingerprint: thumb,
 		Facts: []keys.Fact{
 			{Name: keys.FactNonExtractable, Value: "true", Evidence: v1alpha1.EvidenceReported},
 			{Name: keys.FactProtection, Value: "HSM", Evidence: v1alpha1.EvidenceDeclared},
@@ -175,7 +175,7 @@ func (w *sealed) world(t *testing.T) gateWorld {
 }
 
 func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
-	proof := "uid-data:kek:" + print
+	proof := "uid-data:kek:" + thumb
 	for what, c := range map[string]struct {
 		tweak  func(*sealed)
 		lifted bool
@@ -281,10 +281,10 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 			}, reason: "EncryptionNotProven", says: "the store does not answer",
 		},
 		"not by the proof of another claim": {
-			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-other:kek:" + print) }, reason: "EncryptionNotProven", says: "Unknown",
+			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-other:kek:" + thumb) }, reason: "EncryptionNotProven", says: "Unknown",
 		},
 		"not by the proof of another key": {
-			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-data:other:" + print) }, reason: "EncryptionNotProven", says: "Unknown",
+			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-data:other:" + thumb) }, reason: "EncryptionNotProven", says: "Unknown",
 		},
 		"not by the proof of a key that was replaced": {
 			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-data:kek:sha256:bb") }, reason: "EncryptionNotProven", says: "Unknown",
@@ -371,51 +371,51 @@ func TestWhatWasFoundIsRecorded(t *testing.T) {
 			},
 		},
 		"a class that was recorded stays so, though it was created anew": {
-			func(w *sealed) { w.class.UID = "other"; w.labelled("kek", "ProviderEnvelope") }, nil,
+			func(w *sealed) { w.class.UID = "other"; w.labelled() }, nil,
 		},
 		"what is there already is not written again": {
-			func(w *sealed) { w.labelled("kek", "ProviderEnvelope"); w.bound("uid-data:kek:" + print) }, nil,
+			func(w *sealed) { w.labelled(); w.bound("uid-data:kek:" + thumb) }, nil,
 		},
 		"a proof on the volume": {
-			func(w *sealed) { w.labelled("kek", "ProviderEnvelope"); w.bound("") },
-			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + print} },
+			func(w *sealed) { w.labelled(); w.bound("") },
+			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + thumb} },
 		},
 		"a newer proof in place of an older one": {
-			func(w *sealed) { w.labelled("kek", "ProviderEnvelope"); w.bound("uid-data:kek:sha256:old") },
-			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + print} },
+			func(w *sealed) { w.labelled(); w.bound("uid-data:kek:sha256:old") },
+			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + thumb} },
 		},
 		"no proof, and none taken off, while the store is silent": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.key("kek", silent)
 				w.bound("uid-data:kek:sha256:old")
 			}, nil,
 		},
 		"no proof of a volume that is not what its class promised": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.bound("").Spec.CSI.Driver = "other"
 			}, nil,
 		},
 		"no proof of a volume of another claim by the name": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.bound("").Spec.ClaimRef.UID = "before"
 			}, nil,
 		},
 		"no proof where the pod asks for more than there is": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.bound("")
 				w.pod.Annotations = map[string]string{v1alpha1.EncryptionKeyAnnotation: "other"}
 			}, nil,
 		},
 		"that nobody can tell": {
-			func(w *sealed) { w.key("other", nil); w.labelled("kek", "ProviderEnvelope") },
+			func(w *sealed) { w.key("other", nil); w.labelled() },
 			func(*sealed) []string { return []string{"n/data terroir.dev/encryption-key-"} },
 		},
 		"nothing stays for people where nothing is owed": {
-			func(w *sealed) { w.demand.Encryption = nil; w.labelled("kek", "ProviderEnvelope") },
+			func(w *sealed) { w.demand.Encryption = nil; w.labelled() },
 			func(*sealed) []string {
 				return []string{"n/data terroir.dev/encryption-binding- terroir.dev/encryption-key-"}
 			},
@@ -424,7 +424,7 @@ func TestWhatWasFoundIsRecorded(t *testing.T) {
 			func(w *sealed) {
 				w.demand.Enforcement = v1alpha1.EnforcementAudit
 				w.claims[0].Annotations = nil
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 			},
 			func(w *sealed) []string { return []string{"n/data terroir.dev/storage-class=" + fast(w)} },
 		},
@@ -445,8 +445,8 @@ func TestWhatWasFoundIsRecorded(t *testing.T) {
 }
 
 // labelled puts on the claim data what people read.
-func (w *sealed) labelled(key, binding string) {
-	w.claims[0].Labels = map[string]string{v1alpha1.KeyLabel: key, v1alpha1.BindingLabel: binding}
+func (w *sealed) labelled() {
+	w.claims[0].Labels = map[string]string{v1alpha1.KeyLabel: "kek", v1alpha1.BindingLabel: "ProviderEnvelope"}
 }
 
 // recordLines are what must be written, a line for each object.

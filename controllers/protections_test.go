@@ -23,7 +23,7 @@ import (
 )
 
 func TestTheAuditFindsHowVolumesAreEncrypted(t *testing.T) {
-	proof := "uid-data:kek:" + print
+	proof := "uid-data:kek:" + thumb
 	for what, c := range map[string]struct {
 		tweak func(*sealed)
 		want  []string // reason, pod and claim of each violation
@@ -200,8 +200,8 @@ func TestTheDefaultClass(t *testing.T) {
 func TestSlimClaimsAndVolumesSayAllThatIsRead(t *testing.T) {
 	w := waiting()
 	w.madeFrom(storage.SourceSnapshot, "snap")
-	w.labelled("kek", "ProviderEnvelope")
-	v := w.bound("uid-data:kek:" + print)
+	w.labelled()
+	v := w.bound("uid-data:kek:" + thumb)
 	v.Spec.CSI.VolumeAttributes = map[string]string{"encrypted": "true", "other": "x"}
 	v.Annotations["other"], w.claims[0].Annotations["other"], w.claims[0].Labels["other"] = "x", "x", "x"
 	slimmed, _ := slimClaim(&w.claims[0])
