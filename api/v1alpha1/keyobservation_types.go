@@ -11,7 +11,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.spec.key`
 // +kubebuilder:printcolumn:name="Observer",type=string,JSONPath=`.spec.observer`
 // +kubebuilder:printcolumn:name="Outcome",type=string,JSONPath=`.spec.outcome`
-// +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.spec.since`
+// +kubebuilder:printcolumn:name="Since",type=string,JSONPath=`.spec.since`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.spec.message`
 type KeyObservation struct {
 	metav1.TypeMeta   `json:",inline"`

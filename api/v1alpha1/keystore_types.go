@@ -171,8 +171,8 @@ type SecretReference struct {
 
 // KeyProbe says from where a store is asked, and how often.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.timeout) || duration(self.timeout) < duration(self.interval)",message="timeout must be shorter than interval",fieldPath=".timeout",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.leaseDuration) || duration(self.leaseDuration) >= duration(self.interval) + duration(self.interval)",message="leaseDuration must be at least twice the interval: else one probe that fails ends the lease",fieldPath=".leaseDuration",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.timeout) || !self.interval.matches('^([0-9]{1,6}(ms|s|m|h))+$') || !self.timeout.matches('^([0-9]{1,6}(ms|s|m|h))+$') || duration(self.timeout) < duration(self.interval)",message="timeout must be shorter than interval",fieldPath=".timeout",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.leaseDuration) || !self.interval.matches('^([0-9]{1,6}(ms|s|m|h))+$') || !self.leaseDuration.matches('^([0-9]{1,6}(ms|s|m|h))+$') || duration(self.leaseDuration) >= duration(self.interval) + duration(self.interval)",message="leaseDuration must be at least twice the interval: else one probe that fails ends the lease",fieldPath=".leaseDuration",reason=FieldValueInvalid
 type KeyProbe struct {
 	// from says who asks. Manager, the default: one observer for the cluster, the operator itself, or for PKCS11 the agent (cmd/keyprobe) that runs beside it. Agent: one agent in each zone, which tells what it sees from there.
 	// +optional
@@ -181,30 +181,29 @@ type KeyProbe struct {
 	// interval is how often every key is looked at, from 1s to 24h. Default: 5m.
 	// +optional
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="must be a duration from 1s to 24h, such as 5m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="must be a duration from 1s to 24h, such as 5m"
 	Interval ProbeDuration `json:"interval,omitempty"`
 	// roundTripInterval is how often every key is used, to encrypt and decrypt or to sign and verify a few bytes, from 1s to 168h. Default: 1h.
 	// +optional
 	// +kubebuilder:default="1h"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="must be a duration from 1s to 168h, such as 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="must be a duration from 1s to 168h, such as 1h"
 	RoundTripInterval ProbeDuration `json:"roundTripInterval,omitempty"`
 	// timeout is how long one answer of the store may take, from 100ms to 60s. Default: 5s.
 	// +optional
 	// +kubebuilder:default="5s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('60s')",message="must be a duration from 100ms to 60s, such as 5s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(ms|s|m|h))+$') && duration(self) >= duration('100ms') && duration(self) <= duration('60s')",message="must be a duration from 100ms to 60s, such as 5s"
 	Timeout ProbeDuration `json:"timeout,omitempty"`
 	// leaseDuration is how long a proof lasts: while the store does not answer, pods whose volumes were proven may start again until then. From 2s to 168h, and at least twice the interval. Default: 24h.
 	// +optional
 	// +kubebuilder:default="24h"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('2s') && duration(self) <= duration('168h')",message="must be a duration from 2s to 168h, such as 24h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(ms|s|m|h))+$') && duration(self) >= duration('2s') && duration(self) <= duration('168h')",message="must be a duration from 2s to 168h, such as 24h"
 	LeaseDuration ProbeDuration `json:"leaseDuration,omitempty"`
 }
 
-// ProbeDuration is a span of time in hours, minutes, seconds and milliseconds, such as 5m. The pattern keeps rules that compute with it
-// from being asked of what is none, or of more than can be counted.
+// ProbeDuration is a span of time in hours, minutes, seconds and milliseconds, such as 5m. Every field of this type has a rule that says how
+// it is written and from where to where; six digits at most keep what is computed with it from overflowing.
 //
 // +kubebuilder:validation:MaxLength=16
-// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(ms|s|m|h))+$`
 type ProbeDuration string
 
 // ProbeFrom says who asks a store.
@@ -284,7 +283,7 @@ type KeyRevocation struct {
 	// delay is how long after it was first found nothing is evicted yet, at most 168h. Default: 15m.
 	// +optional
 	// +kubebuilder:default="15m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('168h')",message="must be a duration of at most 168h, such as 15m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(ms|s|m|h))+$') && duration(self) <= duration('168h')",message="must be a duration of at most 168h, such as 15m"
 	Delay ProbeDuration `json:"delay,omitempty"`
 	// maxKeys is the brake: while more keys of the store than this are found revoked, nothing is evicted. That is more likely a fault of the store, or of what is known of it, than a decision. 0: nothing is ever evicted. Default: 1.
 	// +optional

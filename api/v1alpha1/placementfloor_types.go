@@ -79,7 +79,7 @@ type FloorEncryption struct {
 	// evidence says, fact by fact, how well it must be known. Absent: it does not matter how.
 	// +optional
 	Evidence FloorEvidence `json:"evidence,omitempty"`
-	// acceptedBindings are the ways in which a key may protect a volume. Absent or empty: none is accepted, since the demands contradict each other.
+	// acceptedBindings are the ways in which a key may protect a volume. Absent: NodeEnvelope and ProviderEnvelope.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=6
