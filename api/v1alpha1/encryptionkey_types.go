@@ -136,7 +136,7 @@ type StorageKey struct {
 
 // KeyRequirements are what a key must be to be Verified. What nobody can tell does not meet them.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || !has(self.minBits) || !self.algorithms.exists(a, a == 'RSA') || self.minBits >= 2048",message="minBits must be at least 2048 where RSA is accepted: shorter RSA keys protect nothing",fieldPath=".minBits",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || !has(self.minBits) || !self.algorithms.exists(a, a == 'RSA') || self.minBits == 1 || self.minBits >= 2048",message="minBits must be at least 2048 where RSA is accepted, or 1 where any length will do",fieldPath=".minBits",reason=FieldValueInvalid
 type KeyRequirements struct {
 	// algorithms are those that are accepted. Default: AES.
 	// +optional
@@ -145,7 +145,7 @@ type KeyRequirements struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:default={AES}
 	Algorithms []KeyAlgorithm `json:"algorithms,omitempty"`
-	// minBits is how long the key is at least, in bits, from 1 to 16384. It is one bound for all algorithms: with RSA say 2048 or more. Default: 256.
+	// minBits is how long the key is at least, in bits, from 1 to 16384. It is one bound for all algorithms: where RSA is accepted it is at least 2048, or 1, which asks for no length. Default: 256.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16384

@@ -31,7 +31,7 @@ const managerName = "terroir-manager"
 
 // ownRoles are the ClusterRoles that Terroir's manifests create, and ownBindings the ClusterRoleBindings.
 func ownRoles() []string {
-	return []string{managerName, "terroir-namespace-viewer", "terroir-namespace-admin", "terroir-catalog-viewer", "terroir-catalog-editor"}
+	return []string{managerName, "terroir-namespace-viewer", "terroir-namespace-admin", "terroir-catalog-viewer", "terroir-catalog-editor", "terroir-key-editor"}
 }
 
 func ownBindings() []string { return []string{managerName} }

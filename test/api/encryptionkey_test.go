@@ -76,6 +76,7 @@ status:
 			"one key as two drivers call it":     set("spec.storage", []any{storageKey("a.example", "1"), storageKey("b.example", "1")}),
 			"one key by two names of one driver": set("spec.storage", []any{storageKey("a.example", "alias"), storageKey("a.example", "1")}),
 			"RSA of 2048 bits":                   set("spec.requirements", map[string]any{"algorithms": []any{"RSA"}, "minBits": int64(2048)}),
+			"whatever algorithm, and length":     set("spec.requirements", map[string]any{"algorithms": []any{"AES", "RSA", "EC", "ChaCha20"}, "minBits": int64(1)}),
 			"the largest selector":               set(selector, largestSelector()),
 			"a name of 63 characters":            set("metadata.name", strings.Repeat("a", 63)),
 		},
@@ -128,7 +129,7 @@ func storageKeys(path string) cases {
 }
 
 func keyRequirements(path string) cases {
-	const tooShortRSA = "minBits must be at least 2048 where RSA is accepted: shorter RSA keys protect nothing"
+	const tooShortRSA = "minBits must be at least 2048 where RSA is accepted, or 1 where any length will do"
 	return all(
 		filled(path+".algorithms"),
 		setOf(path+".algorithms", 8),
