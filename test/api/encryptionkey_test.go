@@ -43,7 +43,7 @@ status:
 		refused: all(
 			required("spec", "spec.store", "spec.ref"),
 			cases{"a name with a dot": {set("metadata.name", "health.kek"), "", keyIsLabel}},
-			longName(64, keyIsLabel),
+			longName(keyIsLabel),
 			objectName("spec.store"),
 			cases{"a store whose name is too long": {set("spec.store", strings.Repeat("a", 64)), "spec.store", "must be the name of a KeyStore, which has at most 63 characters"}},
 			cases{

@@ -39,7 +39,7 @@ status:
 		refused: all(
 			required("spec", "spec.type"),
 			cases{"a name with a dot": {set("metadata.name", "paris.hsm"), "", storeName}},
-			longName(64, storeName),
+			longName(storeName),
 			choice("spec.type", "PKCS11", "KMIP", "Transit", "Declared"),
 			whatOfType(),
 			pkcs11Store("spec.pkcs11"),

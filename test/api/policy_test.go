@@ -42,7 +42,7 @@ spec:
     matchExpressions: [{key: data, operator: In, values: [patients]}]` + someDemand + somePolicyStatus,
 		refused: all(
 			required("spec", selector),
-			longName(64, "a policy's metadata.name must have at most 63 characters"),
+			longName("a policy's metadata.name must have at most 63 characters"),
 			namespaceSelector(selector),
 			demand(),
 			policyStatus(),
