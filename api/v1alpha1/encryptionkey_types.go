@@ -127,7 +127,7 @@ type StorageKey struct {
 	// driver is the CSI driver's name.
 	// +required
 	Driver CSIDriverName `json:"driver"`
-	// keyID is what a StorageClass of that driver, or what it points to, says to mean this key. docs/kinds/encryptionkey.md tells for each driver what that is.
+	// keyID is what a StorageClass of that driver, or what it points to, says to mean this key. docs/volumes.md tells for each driver what that is.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
