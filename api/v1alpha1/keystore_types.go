@@ -172,7 +172,7 @@ type SecretReference struct {
 // KeyProbe says from where a store is asked, and how often.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.timeout) || !self.interval.matches('^([0-9]{1,6}(ms|s|m|h))+$') || !self.timeout.matches('^([0-9]{1,6}(ms|s|m|h))+$') || duration(self.timeout) < duration(self.interval)",message="timeout must be shorter than interval",fieldPath=".timeout",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.leaseDuration) || !self.interval.matches('^([0-9]{1,6}(ms|s|m|h))+$') || !self.leaseDuration.matches('^([0-9]{1,6}(ms|s|m|h))+$') || duration(self.leaseDuration) >= duration(self.interval) + duration(self.interval)",message="leaseDuration must be at least twice the interval: else one probe that fails ends the lease",fieldPath=".leaseDuration",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.leaseDuration) || !self.interval.matches('^([0-9]{1,6}(ms|s|m|h))+$') || !self.leaseDuration.matches('^([0-9]{1,6}(ms|s|m|h))+$') || duration(self.leaseDuration) - duration(self.interval) >= duration(self.interval)",message="leaseDuration must be at least twice the interval: else one probe that fails ends the lease",fieldPath=".leaseDuration",reason=FieldValueInvalid
 type KeyProbe struct {
 	// from says who asks. Manager, the default: one observer for the cluster, the operator itself, or for PKCS11 the agent (cmd/keyprobe) that runs beside it. Agent: one agent in each zone, which tells what it sees from there.
 	// +optional

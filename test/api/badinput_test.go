@@ -83,6 +83,11 @@ func TestBadInput(t *testing.T) {
 			`{kind: KeyStore, metadata: {name: kms}, spec: {type: Declared, declared: {}, probe: {leaseDuration: 1d}}}`,
 			`KeyStore.terroir.dev "kms" is invalid: spec.probe.leaseDuration: Invalid value: "1d": must be a duration from 2s to 168h, such as 24h`,
 		},
+		"an interval of centuries": {
+			`{kind: KeyStore, metadata: {name: kms}, spec: {type: Declared, declared: {}, probe: {interval: 999999h999999h}}}`,
+			`KeyStore.terroir.dev "kms" is invalid: [spec.probe.leaseDuration: Invalid value: ` + leaseTooShort + `, ` +
+				`spec.probe.interval: Invalid value: "999999h999999h": must be a duration from 1s to 24h, such as 5m]`,
+		},
 		"a demand that what is not encrypted satisfies": {
 			`{kind: PlacementPolicy, metadata: {name: payroll, namespace: terroir-api-test}, spec: {trustLevels: [in-eu], enforcement: Enforce, encryption: {acceptedBindings: [None]}}}`,
 			`PlacementPolicy.terroir.dev "payroll" is invalid: spec.encryption.acceptedBindings: Invalid value: None is a volume that is not encrypted: to demand nothing, leave out encryption`,

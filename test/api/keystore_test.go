@@ -187,7 +187,7 @@ func storeTLS(path string) cases {
 func probeTime(path, says string, outside ...string) cases {
 	return all(
 		text(path, 0, 16),
-		wrong(path, says, "", "5", "-5m", "1.5h", "1d", "5 m", "9999999h"),
+		wrong(path, says, "", "5", "-5m", "1.5h", "1d", "5 m", "9999999h", "9999999999999999"),
 		wrong(path, says, outside...),
 	)
 }
@@ -197,7 +197,7 @@ func keyProbe(path string) cases {
 		choice(path+".from", "Manager", "Agent"),
 		inOf(set(path+".leaseDuration", "168h"), probeTime(path+".interval", "must be a duration from 1s to 24h, such as 5m", "25h")),
 		inOf(set(path+".timeout", "100ms"), cases{path + ".interval is half a second": {set(path+".interval", "500ms"), path + ".interval", "must be a duration from 1s to 24h, such as 5m"}}),
-		probeTime(path+".roundTripInterval", "must be a duration from 1s to 168h, such as 1h", "0s", "999ms", "168h1s"),
+		probeTime(path+".roundTripInterval", "must be a duration from 1s to 168h, such as 1h", "0s", "999ms", "168h1s", "999999h999999h"),
 		probeTime(path+".timeout", "must be a duration from 100ms to 60s, such as 5s", "0s", "99ms", "61s"),
 		probeTime(path+".leaseDuration", "must be a duration from 2s to 168h, such as 24h", "168h1ms"),
 		inOf(both(set(path+".interval", "1s"), set(path+".timeout", "100ms")), cases{
