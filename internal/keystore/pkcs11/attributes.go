@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"github.com/miekg/pkcs11"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
 // readable is an attribute that is read. None of them holds anything of a secret key, or of the private half of a pair.
@@ -106,7 +108,7 @@ func (s *session) attributes(f found) (attributes, error) {
 		public := reader{session: s, object: f.public}
 		a.point, r.err = public.bytes(attributePoint), public.err
 	}
-	return a, during("C_GetAttributeValue", r.err)
+	return a, r.err
 }
 
 // reader reads attributes of one object, until something goes wrong.
@@ -121,9 +123,15 @@ func (r *reader) bytes(attribute readable) []byte {
 	if r.err != nil {
 		return nil
 	}
-	var value []byte
-	value, r.err = r.session.attribute(r.object, attribute)
+	value, err := r.session.attribute(r.object, attribute)
+	r.failed(uint(attribute), err)
 	return value
+}
+
+func (r *reader) failed(attribute uint, err error) {
+	if err != nil {
+		r.err = failed(v1alpha1.OutcomeUnreachable, "C_GetAttributeValue failed for attribute 0x%x: %v", attribute, err)
+	}
 }
 
 // truth is that of a CK_BBOOL.
@@ -164,7 +172,7 @@ func (r *reader) refuses(held secret) tristate {
 	case err == nil || isUntold(err):
 		return untold
 	default:
-		r.err = err
+		r.failed(uint(held), err)
 		return untold
 	}
 }
