@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 
 	"github.com/miekg/pkcs11"
 
@@ -22,7 +23,10 @@ const pinKey = "pin"
 //     may be the one for which the Secret was mended, and a token that takes one more wrong PIN does not say "final try";
 //   - the latch is told of an answer only if the token judged the PIN. After any other error it is left as it is, at Trying: the token may have counted or
 //     not, and whether somebody may try again is the latch's to say;
-//   - a user who is logged in already, by another store of this process, was judged by another PIN. Then this one is neither tried nor believed.
+//   - sessions of one process share their login. Where another store is logged in to the same token, this one's PIN is not tried but compared: the same PIN is as
+//     good as accepted, and another one is neither tried nor believed;
+//   - a PIN that a token refused one store is refused to all others of this process that have it from the same version of a Secret: ten stores do not cost
+//     ten tries.
 
 // login logs the token's user in.
 func (p *prober) login(ctx context.Context) error {
@@ -31,31 +35,78 @@ func (p *prober) login(ctx context.Context) error {
 		return err
 	}
 	defer clear(pin)
-	if err := p.session.loggedOut(); err != nil {
+	s := p.session
+	info, err := s.binding.GetSessionInfo(s.handle)
+	if err != nil {
+		return during("C_GetSessionInfo", err)
+	}
+	switch info.State {
+	case pkcs11.CKS_RO_PUBLIC_SESSION:
+		return p.try(ctx, pin)
+	case pkcs11.CKS_RO_USER_FUNCTIONS:
+		return p.share(ctx, pin)
+	default:
+		return failed(v1alpha1.OutcomeUnreachable, "the session is in a state that it was not opened in")
+	}
+}
+
+// share joins the login of another store.
+func (p *prober) share(ctx context.Context, pin []byte) error {
+	s := p.session
+	login := s.module.logins[s.slot]
+	if login == nil || !hmac.Equal(login.pin, s.module.digest(pin)) {
+		return failed(v1alpha1.OutcomeMisconfigured, "another KeyStore of this agent is logged in to the same token with another PIN: a token has one user, and one PIN")
+	}
+	if err := p.enter(ctx, false); err != nil {
 		return err
 	}
-	countLow, err := p.session.tries()
+	p.tell(ctx, true)
+	s.joins(login)
+	return nil
+}
+
+// try tries the PIN.
+func (p *prober) try(ctx context.Context, pin []byte) error {
+	s := p.session
+	attempt := s.module.digest([]byte(s.token), []byte(p.store.Credentials.Version), pin)
+	countLow, err := s.tries()
 	if err != nil {
 		return err
 	}
-	if err := p.store.Latch.Enter(ctx, countLow); err != nil {
-		return failed(v1alpha1.OutcomeUnauthenticated, "%s", err.Error())
+	if err := p.enter(ctx, countLow); err != nil {
+		return err
 	}
-	return p.judged(ctx, p.session.module.native.login(p.session.handle, pin))
-}
-
-// judged makes of the token's answer to a PIN what it means.
-func (p *prober) judged(ctx context.Context, answer error) error {
+	if s.module.refused[string(attempt)] {
+		p.tell(ctx, false)
+		return failed(v1alpha1.OutcomeUnauthenticated, "the token has refused this PIN to another KeyStore: it is not tried again until the Secret is changed")
+	}
+	digest := s.module.digest(pin)
+	answer := s.module.native.login(s.handle, pin)
 	switch {
 	case answer == nil:
+		s.joins(s.module.loggedIn(s.slot, digest))
 		p.tell(ctx, true)
 		return nil
 	case isOneOf(answer, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED):
+		s.module.refused[string(attempt)] = true
 		p.tell(ctx, false)
 		return failed(v1alpha1.OutcomeUnauthenticated, "the token does not take the PIN (%v): it is not tried again until the Secret is changed", answer)
 	default:
 		return failed(v1alpha1.OutcomeUnauthenticated, "the token did not judge the PIN (%v)", answer)
 	}
+}
+
+// enter asks the latch, unless whoever wanted to know has gone.
+func (p *prober) enter(ctx context.Context, countLow bool) error {
+	p.turn.mutex.Lock()
+	defer p.turn.mutex.Unlock()
+	if p.turn.over {
+		return failed(v1alpha1.OutcomeUnreachable, "the PIN was not tried in time")
+	}
+	if err := p.store.Latch.Enter(ctx, countLow); err != nil {
+		return failed(v1alpha1.OutcomeUnauthenticated, "%s", err.Error())
+	}
+	return nil
 }
 
 // pin is a copy of the PIN, without the newline at its end that editors put there.
@@ -65,18 +116,6 @@ func (p *prober) pin() ([]byte, error) {
 		return nil, failed(v1alpha1.OutcomeMisconfigured, "the Secret that credentialsSecretRef names has no key %q with the PIN of the token's user", pinKey)
 	}
 	return bytes.Clone(pin), nil
-}
-
-// loggedOut tells an error if this process is logged in to the token already. Sessions of one process share their login.
-func (s *session) loggedOut() error {
-	info, err := s.binding.GetSessionInfo(s.handle)
-	if err != nil {
-		return during("C_GetSessionInfo", err)
-	}
-	if info.State != pkcs11.CKS_RO_PUBLIC_SESSION {
-		return failed(v1alpha1.OutcomeMisconfigured, "another KeyStore of this agent is logged in to the same token: a token needs one KeyStore, whose keys may be many")
-	}
-	return nil
 }
 
 // tries looks whether a PIN may be tried, and whether the token counts a failure since the last good login.

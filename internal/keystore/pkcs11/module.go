@@ -4,6 +4,10 @@ package pkcs11
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -24,12 +28,50 @@ type module struct {
 	binding *pkcs11.Ctx // nil: not loaded yet
 	users   int         // open sessions
 	ours    bool        // initialised here, so to be finalised here
+	logins  map[uint]*login
+	refused map[string]bool // digests of what tokens refused
+	secret  [32]byte        // of digests, which say nothing outside of this process
 
 	mutex   sync.Mutex
 	pending []func() // what is to be done by the next who holds the gate
 }
 
-func newModule(path string) *module { return &module{path: path, gate: make(chan struct{}, 1)} }
+// login is that of this process with a token, which all its sessions share.
+type login struct {
+	pin      []byte // a digest
+	sessions int
+}
+
+func newModule(path string) *module {
+	m := &module{path: path, gate: make(chan struct{}, 1), logins: map[uint]*login{}, refused: map[string]bool{}}
+	_, _ = rand.Read(m.secret[:]) // never fails
+	return m
+}
+
+// digest is a name for what is secret, under which it can be compared and remembered.
+func (m *module) digest(parts ...[]byte) []byte {
+	h := hmac.New(sha256.New, m.secret[:])
+	for _, part := range parts {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	return h.Sum(nil)
+}
+
+// loggedIn remembers by which PIN the process logged in to a token.
+func (m *module) loggedIn(slot uint, pin []byte) *login {
+	l := &login{pin: pin}
+	m.logins[slot] = l
+	return l
+}
+
+// left tells that one session less shares a login. Without sessions there is none.
+func (m *module) left(slot uint, l *login) {
+	l.sessions--
+	if l.sessions == 0 && m.logins[slot] == l {
+		delete(m.logins, slot)
+	}
+}
 
 // do lets one look happen inside the library, for as long as the context lasts. A look that takes longer goes on by itself, and the library
 // is shut to everybody until it is over.
@@ -42,18 +84,32 @@ func (m *module) do(ctx context.Context, look func() keystore.Sighting) keystore
 	case <-ctx.Done():
 		return sightingOf(failed(v1alpha1.OutcomeUnreachable, "the library has not come back from an earlier call: nothing else is asked of it until it has"))
 	}
-	seen := make(chan keystore.Sighting, 1)
+	seen := make(chan result, 1)
 	go func() {
-		defer m.leave()
-		m.doPending()
-		seen <- look()
+		r := guarded(func() keystore.Sighting { m.doPending(); return look() })
+		m.leave() // before anybody hears of it, so that what he does next finds the gate open
+		seen <- r
 	}()
 	select {
-	case s := <-seen:
-		return s
+	case r := <-seen:
+		if r.panicked != nil {
+			panic(r.panicked) // in the goroutine of whoever asked, who knows what to do about it
+		}
+		return r.sighting
 	case <-ctx.Done():
 		return sightingOf(late(ctx))
 	}
+}
+
+// result is what comes of a look.
+type result struct {
+	sighting keystore.Sighting
+	panicked any
+}
+
+func guarded(look func() keystore.Sighting) (r result) {
+	defer func() { r.panicked = recover() }()
+	return result{sighting: look()}
 }
 
 // afterwards has something done inside the library: now, if nobody is in, or else by whoever goes out or in next. It does not wait.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -53,6 +54,20 @@ type prober struct {
 	// untold is what came of a login and could not be written into the latch yet.
 	untold *bool
 	closed bool
+	turn   *turn
+}
+
+// turn is one call of Probe. It does not come back while the latch is asked to let a PIN be tried, and after it has come back nobody asks: a latch is
+// used by one goroutine at a time.
+type turn struct {
+	mutex sync.Mutex
+	over  bool
+}
+
+func (t *turn) end() {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.over = true
 }
 
 // Probe looks at a key. See [keystore.Prober].
@@ -60,7 +75,10 @@ func (p *prober) Probe(ctx context.Context, key keystore.Key) keystore.Sighting 
 	if key.Ref.PKCS11 == nil {
 		return sightingOf(failed(v1alpha1.OutcomeMisconfigured, "the key's ref has no pkcs11, which its store asks for"))
 	}
+	t := &turn{}
+	defer t.end()
 	return p.module.do(ctx, func() keystore.Sighting {
+		p.turn = t
 		sighting, err := p.look(ctx, key)
 		if err != nil {
 			return sightingOf(err)

@@ -308,7 +308,7 @@ func TestASecondStoreOfTheSameTokenIsNotBelievedForTheFirstOnesPIN(t *testing.T)
 		t.Fatal(err)
 	}
 	wantOutcome(t, probe(t, first), v1alpha1.OutcomeFound, "")
-	wantOutcome(t, probe(t, second), v1alpha1.OutcomeMisconfigured, "a token needs one KeyStore")
+	wantOutcome(t, probe(t, second), v1alpha1.OutcomeMisconfigured, "with another PIN")
 	if l.entered != 0 {
 		t.Error("the second store's PIN was tried")
 	}
@@ -322,6 +322,72 @@ func TestASecondStoreOfTheSameTokenIsNotBelievedForTheFirstOnesPIN(t *testing.T)
 	}
 	if n := tok.witnessed("login"); n != 2 {
 		t.Errorf("%d logins; want one by each", n)
+	}
+}
+
+func TestStoresOfOneTokenShareALoginIfTheirPINIsTheSame(t *testing.T) {
+	tok := newToken(t, "common").holdsKey()
+	opener := pkcs11.New([]string{witness(t)})
+	var all []keystore.Prober
+	for range 3 {
+		l := &latch{}
+		p, err := opener(store(witness(t), "common", l, goodPIN))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+		wantFacts(t, probe(t, p), map[string]string{"usable": "true Tested"})
+		if l.entered != 1 || !l.accepted {
+			t.Errorf("the latch was entered %d times, accepted: %t; want once, and true", l.entered, l.accepted)
+		}
+	}
+	if n := tok.witnessed("login"); n != 1 {
+		t.Errorf("%d logins; want one for all", n)
+	}
+	for i, p := range all {
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range all[i+1:] { // who logged in has gone, and the login is still the others'
+			wantOutcome(t, probe(t, other), v1alpha1.OutcomeFound, "")
+		}
+	}
+}
+
+func TestAWrongPINCostsOneTryHoweverManyStoresHaveIt(t *testing.T) {
+	tok := newToken(t, "many").holdsKey()
+	opener := pkcs11.New([]string{witness(t)})
+	withVersion := func(version string) keystore.Store {
+		s := store(witness(t), "many", &latch{}, wrongPIN)
+		s.Credentials.Version = version
+		return s
+	}
+	const stores = 12
+	for range stores {
+		s := withVersion("1")
+		p, err := opener(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOutcome(t, probe(t, p), v1alpha1.OutcomeUnauthenticated, "the Secret is changed")
+		if l, _ := s.Latch.(*latch); !l.refused {
+			t.Error("a latch was not told that the PIN is refused")
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := tok.witnessed("login"); n != 1 {
+		t.Errorf("%d stores tried the PIN %d times; want once", stores, n)
+	}
+	p, err := opener(withVersion("2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	wantOutcome(t, probe(t, p), v1alpha1.OutcomeUnauthenticated, "does not take the PIN")
+	if n := tok.witnessed("login"); n != 2 {
+		t.Errorf("%d logins; want one more for a new version of the Secret", n)
 	}
 }
 

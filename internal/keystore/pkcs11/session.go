@@ -19,13 +19,17 @@ type session struct {
 	binding *pkcs11.Ctx
 	handle  pkcs11.SessionHandle
 	slot    uint
+	// token is the token's serial number and label.
+	token string
+	// login is the login that the session shares; nil: it is not logged in.
+	login *login
 	// hardware says that the slot calls itself hardware. That it does not says nothing: many that are do not.
 	hardware bool
 }
 
 // open opens a session with the one token that fits.
 func open(m *module, spec v1alpha1.PKCS11Store) (*session, error) {
-	slot, err := slotOf(m.binding, spec)
+	slot, token, err := slotOf(m.binding, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -37,35 +41,44 @@ func open(m *module, spec v1alpha1.PKCS11Store) (*session, error) {
 	if err != nil {
 		return nil, during("C_OpenSession", err)
 	}
-	return &session{module: m, binding: m.binding, handle: handle, slot: slot, hardware: info.Flags&pkcs11.CKF_HW_SLOT != 0}, nil
+	return &session{module: m, binding: m.binding, handle: handle, slot: slot, token: token, hardware: info.Flags&pkcs11.CKF_HW_SLOT != 0}, nil
 }
 
 // close ends the session. With the last one of a process its login ends.
 func (s *session) close() {
 	// A session that cannot be closed is lost already.
 	_ = s.binding.CloseSession(s.handle)
+	if s.login != nil {
+		s.module.left(s.slot, s.login)
+	}
+}
+
+func (s *session) joins(l *login) {
+	l.sessions++
+	s.login = l
 }
 
 // slotOf finds the token. A module that shows none that fits is one that cannot reach it, as network HSMs do: nobody can tell.
-func slotOf(binding *pkcs11.Ctx, spec v1alpha1.PKCS11Store) (uint, error) {
+func slotOf(binding *pkcs11.Ctx, spec v1alpha1.PKCS11Store) (slot uint, token string, err error) {
 	slots, err := binding.GetSlotList(true)
 	if err != nil {
-		return 0, during("C_GetSlotList", err)
+		return 0, "", during("C_GetSlotList", err)
 	}
-	var fitting []uint
-	for _, slot := range slots {
-		info, err := binding.GetTokenInfo(slot)
+	fitting := 0
+	for _, candidate := range slots {
+		info, err := binding.GetTokenInfo(candidate)
 		if err == nil && fits(info, spec) {
-			fitting = append(fitting, slot)
+			slot, token = candidate, trimmed(info.SerialNumber)+"/"+trimmed(info.Label)
+			fitting++
 		}
 	}
-	switch len(fitting) {
+	switch fitting {
 	case 0:
-		return 0, failed(v1alpha1.OutcomeUnreachable, "the module shows no token with %s", described(spec))
+		return 0, "", failed(v1alpha1.OutcomeUnreachable, "the module shows no token with %s", described(spec))
 	case 1:
-		return fitting[0], nil
+		return slot, token, nil
 	default:
-		return 0, failed(v1alpha1.OutcomeMisconfigured, "two tokens fit %s: give tokenLabel and tokenSerial, so that one does", described(spec))
+		return 0, "", failed(v1alpha1.OutcomeMisconfigured, "two tokens fit %s: give tokenLabel and tokenSerial, so that one does", described(spec))
 	}
 }
 
