@@ -38,7 +38,7 @@ const (
 	attributeUniqueID         readable = 0x4 // CKA_UNIQUE_ID of version 3.0
 )
 
-// secret is an attribute that holds a key. How long it is is asked, which a token that keeps the key refuses; it is never read.
+// secret is an attribute that holds a key. Its length is asked for, which a token that keeps the key does not tell; it is never read.
 type secret uint
 
 // What keys are kept in.

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package pkcs11
+package pkcs11 //nolint:gocritic // it sees what cgo makes of this file, which imports and compares more than once
 
 /*
 #cgo linux LDFLAGS: -ldl

@@ -241,7 +241,7 @@ func TestAWrongPINIsTriedOnceHoweverOftenTheStoreIsOpened(t *testing.T) {
 		}
 	}
 	if n := tok.witnessed("login"); n != 1 || l.entered != 1 || !l.refused {
-		t.Errorf("the PIN was tried %d times, the latch entered %d times, refused: %t; want once, once, and true", n, l.entered, l.refused)
+		t.Errorf("the PIN was tried %d times, the latch entered %d times, refused: %t; want one, one, and true", n, l.entered, l.refused)
 	}
 }
 
@@ -384,7 +384,7 @@ func TestAWrongPINCostsOneTryHoweverManyStoresHaveIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
+	t.Cleanup(func() { _ = p.Close() })
 	wantOutcome(t, probe(t, p), v1alpha1.OutcomeUnauthenticated, "does not take the PIN")
 	if n := tok.witnessed("login"); n != 2 {
 		t.Errorf("%d logins; want one more for a new version of the Secret", n)
@@ -553,6 +553,6 @@ func TestAStoreThatIsClosedWhileItHangsEndsWhenTheLibraryComesBack(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer second.Close()
+	t.Cleanup(func() { _ = second.Close() })
 	wantOutcome(t, probe(t, second), v1alpha1.OutcomeFound, "") // and not that somebody else is logged in
 }

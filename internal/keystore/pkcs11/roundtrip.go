@@ -125,7 +125,7 @@ func (s *session) sign(mechanism uint, key pkcs11.ObjectHandle, message []byte) 
 
 func (s *session) signsRSA(key pkcs11.ObjectHandle, a attributes, message []byte) (tristate, error) {
 	exponent := new(big.Int).SetBytes(a.exponent)
-	if len(a.modulus) == 0 || !exponent.IsInt64() || exponent.Int64() > 1<<31-1 || exponent.Sign() == 0 {
+	if len(a.modulus) == 0 || !exponent.IsInt64() || exponent.Int64() >= 1<<31 || exponent.Sign() == 0 {
 		return untold, nil
 	}
 	signature, err := s.sign(pkcs11.CKM_SHA256_RSA_PKCS, key, message)
