@@ -65,7 +65,7 @@ func run(m *testing.M) int {
 // begin makes the world. What it started ends with stop, or with the process.
 func begin(ctx context.Context) (stop func(), err error) {
 	stop = func() {}
-	if err := packages.Need(ctx, os.Stderr, softhsm.Packages()...); err != nil {
+	if err := packages.Ensure(ctx, os.Stderr, "testing keys", softhsm.Needed()...); err != nil {
 		return stop, err
 	}
 	c, err := cluster.Start(ctx, cluster.Options{Progress: os.Stderr})

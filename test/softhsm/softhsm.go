@@ -10,10 +10,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"github.com/terroir-dev/terroir/test/packages"
 )
 
 // Module is where Debian's package puts the library.
 const Module = "/usr/lib/softhsm/libsofthsm2.so"
+
+// Needed are the Debian packages for it, and for building the agent, which loads such libraries and so is written with cgo.
+func Needed() []packages.Needed {
+	return []packages.Needed{
+		{Package: "softhsm2", File: Module}, {Package: "opensc", File: "pkcs11-tool"},
+		{Package: "gcc", File: "gcc"}, {Package: "libc6-dev", File: "/usr/include/stdio.h"},
+	}
+}
 
 // Token is a token in a directory of its own.
 type Token struct {
