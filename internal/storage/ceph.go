@@ -30,14 +30,14 @@ import (
 //
 // Source: https://github.com/ceph/ceph-csi, docs/design/proposals/encrypted-pvc.md, internal/kms, internal/rbd/encryption.go, internal/util/crypto.go
 // and internal/cephfs/store/volumeoptions.go at 52fcb7b, 2024-10-22, read 2026-11-27;
-// https://rook.io/docs/rook/latest/Storage-Configuration/Advanced/key-management-system/.
+// https://www.ibm.com/docs/SSFETU_2.7/odf/allocating-resources/proc_creating-a-storage-class-for-persistent-volume-encryption.html, read 2026-11-27.
 func cephRBD() driver {
-	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephBlock) }, echoes: cephEchoes()}
+	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephBlock) }, echoes: cephEchoes(), configMaps: []string{cephConfig, cephConnections}}
 }
 
 // cephFS is [cephRBD] for files.
 func cephFS() driver {
-	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephFile) }, echoes: cephEchoes()}
+	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephFile) }, echoes: cephEchoes(), configMaps: []string{cephConfig, cephConnections}}
 }
 
 // How Ceph's drivers encrypt.
@@ -96,7 +96,7 @@ func (r request) byConnection(id, how string, c connection) Protection {
 		return unknown("encryptionKMSID is %s, whose entry cannot be read: %v", id, err)
 	}
 	switch kind {
-	case "kmip", "ibmkeyprotect", "kp-metadata", "aws-metadata", "aws-sts-metadata":
+	case "kmip", "ibmkeyprotect", "aws-metadata", "aws-sts-metadata":
 		if how == cephFile {
 			return unknown("encryptionKMSID is %s, of type %s, with which the driver refuses to encrypt files", id, kind)
 		}

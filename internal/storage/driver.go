@@ -21,6 +21,8 @@ type driver struct {
 	foldsCase bool
 	// echoes are parameters that the driver writes into the volumeAttributes of every volume it makes: in lower case where it folds case.
 	echoes []string
+	// configMaps are the names of those in its namespace that resolve may ask for.
+	configMaps []string
 	// overridden tells that parameters of a VolumeAttributesClass go before those of the StorageClass when the driver makes a volume.
 	overridden bool
 }
@@ -69,15 +71,23 @@ func OfClass(class *storagev1.StorageClass, k Lookup) Protection {
 	return p
 }
 
-// OfClaim says it for one claim. It is [OfClass], but where the claim names a VolumeAttributesClass and the driver lets that override the StorageClass.
+// OfClaim says it for one claim. It is [OfClass], but where the claim has no volume yet, names a VolumeAttributesClass, and the driver lets that
+// override the StorageClass. Of a volume that is there, [Verify] sees whether it did.
 func OfClaim(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, k Lookup) Protection {
-	if d, _ := driverOf(class.Provisioner); d.overridden && deref(claim.Spec.VolumeAttributesClassName) != "" {
+	d, _ := driverOf(class.Provisioner)
+	if d.overridden && claim.Spec.VolumeName == "" && deref(claim.Spec.VolumeAttributesClassName) != "" {
 		p := unknown("the claim names VolumeAttributesClass %s, whose parameters go before the StorageClass's with %s, also those that say how volumes are encrypted: leave out volumeAttributesClassName",
 			*claim.Spec.VolumeAttributesClassName, class.Provisioner)
 		p.Driver = class.Provisioner
 		return p
 	}
 	return OfClass(class, k)
+}
+
+// ConfigMaps are the names of those that are asked for when a class of this driver is resolved, in the driver's own namespace.
+func ConfigMaps(driver string) []string {
+	d, _ := driverOf(driver)
+	return d.configMaps
 }
 
 // deref is the text that is pointed to, if there is any.

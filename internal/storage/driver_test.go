@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,8 +83,15 @@ func TestConfigMapsAreAskedOfTheDriver(t *testing.T) {
 		asked[driver+" "+name] = true
 		return nil
 	}})
-	if len(asked) != 2 || !asked["rook-ceph.rbd.csi.ceph.com "+cephConfig] || !asked["rook-ceph.rbd.csi.ceph.com "+cephConnections] {
-		t.Errorf("asked were %v", asked)
+	told := map[string]bool{}
+	for _, name := range ConfigMaps("rook-ceph.rbd.csi.ceph.com") {
+		told["rook-ceph.rbd.csi.ceph.com "+name] = true
+	}
+	if len(asked) != 2 || !maps.Equal(told, asked) {
+		t.Errorf("asked were %v, and those that may be asked are %v", asked, told)
+	}
+	if len(ConfigMaps("ebs.csi.aws.com")) != 0 || len(ConfigMaps("disk.example.com")) != 0 {
+		t.Error("drivers that ask for none are said to")
 	}
 }
 
@@ -105,6 +113,10 @@ func TestAttributesClassesGoBeforeStorageClasses(t *testing.T) {
 		claim := &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{VolumeAttributesClassName: c.named}}
 		if p := OfClaim(claim, c.class, Lookup{}); p.Binding != c.want || p.Driver != c.class.Provisioner {
 			t.Errorf("%s: it is %v", what, p)
+		}
+		claim.Spec.VolumeName = "pvc-u1"
+		if p := OfClaim(claim, c.class, Lookup{}); p != OfClass(c.class, Lookup{}) {
+			t.Errorf("%s: with a volume it is %v", what, p)
 		}
 	}
 }
@@ -164,7 +176,7 @@ func FuzzConnections(f *testing.F) {
 		}
 		kinds = append(kinds, kindAsDrivers(connection))
 		wraps := !slices.ContainsFunc(kinds, func(kind string) bool {
-			return !slices.Contains([]string{"kmip", "ibmkeyprotect", "kp-metadata", "aws-metadata", "aws-sts-metadata"}, kind)
+			return !slices.Contains([]string{"kmip", "ibmkeyprotect", "aws-metadata", "aws-sts-metadata"}, kind)
 		}) && len(slices.Compact(kinds)) == 1
 		p := OfClass(class("rbd.csi.ceph.com", "encrypted", "true", "encryptionKMSID", "hsm"), k)
 		if got := p.Binding == v1alpha1.BindingNodeEnvelope; got != wraps {

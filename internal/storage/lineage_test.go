@@ -63,29 +63,51 @@ func TestKeysOfAllThatAVolumeDescendsFromCount(t *testing.T) {
 		"restored from a clone":   {claim: claimed("c", 9, "snapshot/s"), others: []*corev1.PersistentVolumeClaim{claimed("b", 3, "claim/a"), claimed("a", 1, "")}, snapshots: map[string]Snapshot{"s": {"b", noon(5 * time.Minute)}}, want: "[b a] "},
 		"a source that is gone":   {claim: claimed("c", 9, "claim/a"), want: "[] claim c is made from claim a, which is not there, so nobody can tell its key"},
 		"a snapshot that is gone": {claim: claimed("c", 9, "snapshot/s"), want: "[] claim c is made from VolumeSnapshot s, which is not there, so nobody can tell its key"},
-		"a snapshot whose claim is gone": {claim: claimed("c", 9, "snapshot/s"), snapshots: map[string]Snapshot{"s": {"a", noon(5 * time.Minute)}},
-			want: "[] VolumeSnapshot s is made from claim a, which is not there, so nobody can tell its key"},
-		"a snapshot of something outside": {claim: claimed("c", 9, "snapshot/s"), snapshots: map[string]Snapshot{"s": {"", noon(0)}},
-			want: "[] claim c is made from VolumeSnapshot s, which was not taken from a claim of this cluster, so nobody can tell its key"},
+		"a snapshot whose claim is gone": {
+			claim: claimed("c", 9, "snapshot/s"), snapshots: map[string]Snapshot{"s": {"a", noon(5 * time.Minute)}},
+			want: "[] VolumeSnapshot s is made from claim a, which is not there, so nobody can tell its key",
+		},
+		"a snapshot of something outside": {
+			claim: claimed("c", 9, "snapshot/s"), snapshots: map[string]Snapshot{"s": {"", noon(0)}},
+			want: "[] claim c is made from VolumeSnapshot s, which was not taken from a claim of this cluster, so nobody can tell its key",
+		},
 		"something else": {claim: claimed("c", 9, "example.com/Image/debian"), want: "[] claim c is made from example.com/Image debian, of which nobody can tell the key"},
-		"something that is called like a claim": {claim: claimed("c", 9, "example.com/PersistentVolumeClaim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "")},
-			want: "[] claim c is made from example.com/PersistentVolumeClaim a, of which nobody can tell the key"},
-		"a source whose name somebody took": {claim: claimed("c", 9, "claim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 10, "")},
-			want: "[] claim c is made from claim a, which is not older: it may be another one under that name, so create claim c again"},
-		"a source as old to the second": {claim: claimed("c", 9, "claim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 9, "")},
-			want: "[] claim c is made from claim a, which is not older: it may be another one under that name, so create claim c again"},
-		"a snapshot whose name somebody took": {claim: claimed("c", 9, "snapshot/s"), others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "")}, snapshots: map[string]Snapshot{"s": {"a", noon(9 * time.Minute)}},
-			want: "[] claim c is made from VolumeSnapshot s, which is not older: it may be another one under that name, so create the claim again"},
-		"a snapshot of a claim whose name somebody took": {claim: claimed("c", 9, "snapshot/s"), others: []*corev1.PersistentVolumeClaim{claimed("a", 6, "")}, snapshots: map[string]Snapshot{"s": {"a", noon(5 * time.Minute)}},
-			want: "[] VolumeSnapshot s is made from claim a, which is not older: it may be another one under that name, so create VolumeSnapshot s again"},
-		"a clone of a clone of something that is gone": {claim: claimed("c", 9, "claim/b"), others: []*corev1.PersistentVolumeClaim{claimed("b", 5, "claim/a")},
-			want: "[b] claim b is made from claim a, which is not there, so nobody can tell its key"},
-		"its own clone": {claim: claimed("c", 9, "claim/c"), others: []*corev1.PersistentVolumeClaim{claimed("c", 9, "claim/c")},
-			want: "[] claim c is made from claim c, which is not older: it may be another one under that name, so create claim c again"},
-		"a circle": {claim: claimed("c", 9, "claim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "claim/c"), claimed("c", 9, "claim/a")},
-			want: "[a] claim a is made from claim c, which is not older: it may be another one under that name, so create claim a again"},
-		"a snapshot of another namespace": {claim: elsewhere, others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "")}, snapshots: map[string]Snapshot{"s": {"a", noon(5 * time.Minute)}},
-			want: "[] VolumeSnapshot s is made from claim a, which is not there, so nobody can tell its key"},
+		"something that is called like a claim": {
+			claim: claimed("c", 9, "example.com/PersistentVolumeClaim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "")},
+			want: "[] claim c is made from example.com/PersistentVolumeClaim a, of which nobody can tell the key",
+		},
+		"a source whose name somebody took": {
+			claim: claimed("c", 9, "claim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 10, "")},
+			want: "[] claim c is made from claim a, which is not older: it may be another one under that name, so create claim c again",
+		},
+		"a source as old to the second": {
+			claim: claimed("c", 9, "claim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 9, "")},
+			want: "[] claim c is made from claim a, which is not older: it may be another one under that name, so create claim c again",
+		},
+		"a snapshot whose name somebody took": {
+			claim: claimed("c", 9, "snapshot/s"), others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "")}, snapshots: map[string]Snapshot{"s": {"a", noon(9 * time.Minute)}},
+			want: "[] claim c is made from VolumeSnapshot s, which is not older: it may be another one under that name, so create the claim again",
+		},
+		"a snapshot of a claim whose name somebody took": {
+			claim: claimed("c", 9, "snapshot/s"), others: []*corev1.PersistentVolumeClaim{claimed("a", 6, "")}, snapshots: map[string]Snapshot{"s": {"a", noon(5 * time.Minute)}},
+			want: "[] VolumeSnapshot s is made from claim a, which is not older: it may be another one under that name, so create VolumeSnapshot s again",
+		},
+		"a clone of a clone of something that is gone": {
+			claim: claimed("c", 9, "claim/b"), others: []*corev1.PersistentVolumeClaim{claimed("b", 5, "claim/a")},
+			want: "[b] claim b is made from claim a, which is not there, so nobody can tell its key",
+		},
+		"its own clone": {
+			claim: claimed("c", 9, "claim/c"), others: []*corev1.PersistentVolumeClaim{claimed("c", 9, "claim/c")},
+			want: "[] claim c is made from claim c, which is not older: it may be another one under that name, so create claim c again",
+		},
+		"a circle": {
+			claim: claimed("c", 9, "claim/a"), others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "claim/c"), claimed("c", 9, "claim/a")},
+			want: "[a] claim a is made from claim c, which is not older: it may be another one under that name, so create claim a again",
+		},
+		"a snapshot of another namespace": {
+			claim: elsewhere, others: []*corev1.PersistentVolumeClaim{claimed("a", 1, "")}, snapshots: map[string]Snapshot{"s": {"a", noon(5 * time.Minute)}},
+			want: "[] VolumeSnapshot s is made from claim a, which is not there, so nobody can tell its key",
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			if got := told(Lineage(c.claim, among(c.others, c.snapshots))); got != c.want {

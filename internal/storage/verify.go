@@ -109,7 +109,7 @@ func sameAge(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _
 // sameAttributes compares what the driver wrote into the volume with what the class says.
 func sameAttributes(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, class *storagev1.StorageClass) string {
 	d, _ := driverOf(class.Provisioner)
-	promised, written := class.Parameters, pv.Spec.CSI.VolumeAttributes
+	promised, written := class.Parameters, Kept(pv.Spec.CSI.VolumeAttributes)
 	if d.foldsCase {
 		var one, other string
 		promised, one = foldCase(promised)

@@ -59,6 +59,9 @@ func TestAVolumeIsWhatItsClassPromised(t *testing.T) {
 		"a volume of another namespace's claim": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
 			pv.Spec.ClaimRef.Namespace = "pay"
 		}, "volume pvc-u1 is not bound to claim data" + promise},
+		"a volume of a claim of another name": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
+			pv.Spec.ClaimRef.Name = "logs"
+		}, "volume pvc-u1 is not bound to claim data" + promise},
 		"a volume of another class": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
 			pv.Spec.StorageClassName = "plain"
 		}, `volume pvc-u1 is of StorageClass "plain", and its claim of encrypted` + promise},
@@ -122,7 +125,7 @@ func TestAttributesTellWhetherADriverDidAsTheClassSays(t *testing.T) {
 		attributes map[string]string
 		want       string
 	}{
-		"azure: as the class says":              {azure, map[string]string{"diskEncryptionSetID": "/subscriptions/a", "requestedsizegib": "1"}, ""},
+		"azure: as the class says":              {azure, map[string]string{"diskEncryptionSetID": "/subscriptions/a", "requestedsizegib": "1", "x": "1", "X": "2"}, ""},
 		"azure: in another spelling of names":   {azure, map[string]string{"diskencryptionsetid": "/subscriptions/a"}, ""},
 		"azure: another set":                    {azure, map[string]string{"diskEncryptionSetID": "/subscriptions/b"}, `volume pvc-u1 says diskencryptionsetid="/subscriptions/b", and its StorageClass "/subscriptions/a", so it is not known to be ProviderEnvelope under key /subscriptions/a of disk.csi.azure.com`},
 		"azure: no set":                         {azure, nil, `volume pvc-u1 says diskencryptionsetid="", and its StorageClass "/subscriptions/a", so it is not known to be ProviderEnvelope under key /subscriptions/a of disk.csi.azure.com`},
