@@ -31,6 +31,8 @@ type Obligation struct {
 	pods   podLister
 	store  *snapshot.Store
 	now    Clock
+	// surveyor looks up how volumes are encrypted.
+	surveyor *surveyor
 	// bound says since when the API server may be taken to mark the namespaces of a policy.
 	bound *boundPolicies
 	// spreads remembers which spreads are lost, and news tells of policies that cease, or begin again, to be honoured.
@@ -41,7 +43,7 @@ type Obligation struct {
 func (o *Obligation) loop(news *announcements) loop {
 	return loop{
 		name: "obligation", announcements: news, after: atOnce, pass: o.pass,
-		watches: append(storageWatches(), []watch{
+		watches: append(append(storageWatches(), keyWatches(atLeisure)...), []watch{
 			{object: &corev1.Namespace{}, after: atOnce, news: metadataChanged},
 			{object: &v1alpha1.PlacementFloor{}, after: atOnce, news: specChanged},
 			// A pod that owes by its own word makes its namespace governed; all others are only counted.
@@ -68,6 +70,8 @@ type demandWorld struct {
 	clusterPolicies []v1alpha1.ClusterPlacementPolicy
 	policies        []v1alpha1.PlacementPolicy
 	storage         storageWorld
+	// protections say how volumes are encrypted; nil: nobody looked.
+	protections *protections
 }
 
 // within reports whether every policy there is was compiled as it is now.
@@ -110,11 +114,11 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
+	now := o.now()
+	if err := o.gatherVolumes(ctx, current.Policies, &world, now); err != nil {
 		return reconcile.Result{}, err
 	}
 	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors, world.within(current.Knows))
-	now := o.now()
 	view := current.Catalogue.At(now)
 	t := &policyTeller{
 		census: takeCensus(current.Policies, current.Settings, view, world, settled.failed, o.spreads.at(now)),
@@ -123,7 +127,18 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if err := errors.Join(settled.err, o.tell(ctx, t, world)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), o.spreads.again(), now.Add(sweepEvery)), nil
+	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), o.spreads.again(), world.protections.next(), now.Add(sweepEvery)), nil
+}
+
+// gatherVolumes looks at volumes: where they lie, and how they are encrypted.
+func (o *Obligation) gatherVolumes(ctx context.Context, set *policy.Set, world *demandWorld, now time.Time) error {
+	var err error
+	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
+		return err
+	}
+	found, err := o.surveyor.survey(ctx, world.storage, encrypting(set, world.namespaces, slices.Concat(slices.Collect(maps.Values(world.pods))...)), now)
+	world.protections = &found
+	return err
 }
 
 // settlement is how far writing what namespaces owe has come.

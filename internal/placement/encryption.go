@@ -30,7 +30,7 @@ type EncryptedVolume struct {
 	Claim string
 	// Protection is how its class, or the volume itself, says that it is protected.
 	Protection storage.Protection
-	// Mismatch says, as a sentence, that the class or the volume is not what it should be. Empty: they agree. It is definite.
+	// Mismatch says, as a sentence, that the class or the volume is not what it should be, or that nobody can tell where its data came from. Empty: all agrees.
 	Mismatch string
 	// Keys are the keys that mean the key which the driver names.
 	Keys []keys.Verdict
