@@ -26,15 +26,22 @@ import (
 	"github.com/terroir-dev/terroir/internal/fence"
 )
 
-// managerName is the name of the operator's Deployment, its Lease and its permissions.
-const managerName = "terroir-manager"
+const (
+	// managerName is the name of the operator's Deployment, its Lease and its permissions.
+	managerName = "terroir-manager"
+	// agentName is the name of what agents may do in the whole cluster.
+	agentName = "terroir-keyprobe"
+)
 
 // ownRoles are the ClusterRoles that Terroir's manifests create, and ownBindings the ClusterRoleBindings.
 func ownRoles() []string {
-	return []string{managerName, "terroir-namespace-viewer", "terroir-namespace-admin", "terroir-catalog-viewer", "terroir-catalog-editor"}
+	return []string{
+		managerName, agentName,
+		"terroir-namespace-viewer", "terroir-namespace-admin", "terroir-catalog-viewer", "terroir-catalog-editor", "terroir-key-editor",
+	}
 }
 
-func ownBindings() []string { return []string{managerName} }
+func ownBindings() []string { return []string{managerName, agentName} }
 
 // newsNamespace is where events are told about what has no namespace. There the manifests create a Role and its RoleBinding, both of managerName.
 const newsNamespace = metav1.NamespaceDefault
