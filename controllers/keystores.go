@@ -65,10 +65,10 @@ func statusOfStore(store *v1alpha1.KeyStore, c storeCount, a answer) v1alpha1.Ke
 	most := mostRevokedKeys(store)
 	if c.revoked > most {
 		condition(&s.ConditionedStatus, store.Generation, v1alpha1.ConditionBraked, metav1.ConditionTrue, "TooManyRevoked", fmt.Sprintf(
-			"%d keys are found revoked, and more than %d are rather a fault than a decision: no pod is evicted for them; if it is one, raise spec.revocation.maxKeys", c.revoked, most))
+			"%d keys are found revoked, and more than %d are rather a fault than a decision, so no pod is evicted for them; if it is a decision, raise spec.revocation.maxKeys", c.revoked, most))
 		return s
 	}
-	condition(&s.ConditionedStatus, store.Generation, v1alpha1.ConditionBraked, metav1.ConditionFalse, "FewRevoked", fmt.Sprintf("no more than %d keys are found revoked", most))
+	condition(&s.ConditionedStatus, store.Generation, v1alpha1.ConditionBraked, metav1.ConditionFalse, "FewRevoked", fmt.Sprintf("no more keys are found revoked than spec.revocation.maxKeys, which is %d", most))
 	return s
 }
 

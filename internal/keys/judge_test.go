@@ -322,11 +322,12 @@ func TestConfirmedRevocations(t *testing.T) {
 	}{
 		"seen three times, and the delay is over":     {keyCase{seen: destroyed(-15*minute, -5*minute)}, true},
 		"seen three times, and the delay is not over": {keyCase{seen: destroyed(-15*minute+time.Second, 0)}, false},
-		"seen twice only":                      {keyCase{seen: destroyed(-day, -day+10*minute-time.Second)}, false},
-		"seen once where once is enough":       {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation = v1alpha1.KeyRevocation{Confirmations: 1, Delay: "0s"} }, seen: destroyed(0, 0)}, true},
-		"with a delay that cannot be read":     {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation.Delay = "soon" }, seen: destroyed(-day, 0)}, false},
-		"with an interval that cannot be read": {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Probe.Interval = "often" }, seen: destroyed(-day, 0)}, false},
-		"not revoked":                          {keyCase{seen: []Observation{found(facts())}}, false},
+		"seen twice only": {keyCase{seen: destroyed(-day, -day+10*minute-time.Second)}, false},
+		"seen often enough, and then not for a lease": {keyCase{seen: destroyed(-3*day, -day)}, false},
+		"seen once where once is enough":              {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation = v1alpha1.KeyRevocation{Confirmations: 1, Delay: "0s"} }, seen: destroyed(0, 0)}, true},
+		"with a delay that cannot be read":            {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation.Delay = "soon" }, seen: destroyed(-day, 0)}, false},
+		"with an interval that cannot be read":        {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Probe.Interval = "often" }, seen: destroyed(-day, 0)}, false},
+		"not revoked":                                 {keyCase{seen: []Observation{found(facts())}}, false},
 		"found before, and nobody can tell now": {keyCase{key: func(k *v1alpha1.EncryptionKey) {
 			k.Status.Phase, k.Status.RevokedSince = v1alpha1.PhaseDestroyed, at(-day)
 		}, seen: []Observation{found(nil).but(v1alpha1.OutcomeUnreachable)}}, false},

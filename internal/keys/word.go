@@ -103,7 +103,9 @@ func foundBy(all []sighting) bool {
 // stands until the store says otherwise.
 func (k *Key) hear(s sighting, meant string, elsewhere bool, now time.Time) word {
 	w := k.interpret(s, meant, elsewhere, now)
-	w.confirmed = s.Confirmed
+	if s.fresh {
+		w.confirmed = s.Confirmed
+	}
 	if w.revokes() { // whoever does not say since when says so now
 		w.since = notAfter(firstSet(w.since, s.Since, now), now)
 	}
