@@ -233,10 +233,10 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 			}, reason: "EncryptionNotProven", says: "is not encrypted",
 		},
 		"a class that was created anew with other parameters": {
-			tweak: func(w *sealed) { w.class.UID, w.class.Parameters = "other", map[string]string{"kmsKeyId": keyID} }, reason: "EncryptionNotProven", says: "not the one that it was",
+			tweak: func(w *sealed) { w.class.UID, w.class.Parameters = "other", map[string]string{"kmsKeyId": keyID} }, reason: "EncryptionNotProven", says: "another class than the one that was recorded",
 		},
 		"the same class created anew": {
-			tweak: func(w *sealed) { w.class.UID = "other" }, reason: "EncryptionNotProven", says: "not the one that it was",
+			tweak: func(w *sealed) { w.class.UID = "other" }, reason: "EncryptionNotProven", says: "another class than the one that was recorded",
 		},
 		"an old annotation on the claim that names another class": {
 			tweak: func(w *sealed) { w.claims[0].Annotations[corev1.BetaStorageClassAnnotation] = "slow" }, reason: "EncryptionNotProven", says: "StorageClass slow does not exist",

@@ -107,7 +107,7 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 	}
 	switch recorded := claim.Annotations[v1alpha1.ClassAnnotation]; {
 	case recorded != "" && !storage.SameClass(recorded, class.StorageClass):
-		v.Mismatch = fmt.Sprintf("StorageClass %s is not the one that it was when the claim was first seen, and may say other things of the volume than how it was made", name)
+		v.Mismatch = fmt.Sprintf("StorageClass %s is another class than the one that was recorded of the claim, so it does not tell how the volume is, or will be, made; create the claim again", name)
 	case pv != nil:
 		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, v.Protection)
 	}
