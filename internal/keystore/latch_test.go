@@ -193,14 +193,26 @@ func TestWhoDiesTryingLeavesTheLatchClosed(t *testing.T) {
 }
 
 func TestOfManyWhoRaceForAWrongPINOneTries(t *testing.T) {
-	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{})
-	var tried atomic.Int32
+	const racers = 100
+	var reads, tried atomic.Int32
 	var racing sync.WaitGroup
-	begin := make(chan struct{})
-	for i := range 100 {
+	allHaveRead := make(chan struct{}) // before that nobody writes
+	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, o, opts...)
+			if _, ok := o.(*v1alpha1.KeyStore); ok && reads.Add(1) == racers {
+				close(allHaveRead)
+			}
+			return err
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			<-allHaveRead
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+	})
+	for i := range racers {
 		l := w.latch([]string{"manager", "par1", "par2"}[i%3])
 		racing.Go(func() {
-			<-begin
 			if l.Enter(t.Context(), false) != nil {
 				return
 			}
@@ -210,7 +222,6 @@ func TestOfManyWhoRaceForAWrongPINOneTries(t *testing.T) {
 			}
 		})
 	}
-	close(begin)
 	racing.Wait()
 	if n := tried.Load(); n != 1 {
 		t.Errorf("a wrong PIN was tried %d times", n)
