@@ -27,7 +27,15 @@ type refusal struct {
 }
 
 func (r refusal) Error() string {
-	return fmt.Sprintf("the server answers %s with %s", ttlv.EnumStr(r.operation), ttlv.EnumStr(r.reason))
+	return fmt.Sprintf("the server answers %s with %s", nameOf(r.operation), nameOf(r.reason))
+}
+
+// nameOf is the specification's word for a value of an enumeration, and the number of one that is not in it.
+func nameOf[E ~uint32](value E) string {
+	if word := ttlv.EnumStr(value); word != "" {
+		return word
+	}
+	return fmt.Sprintf("0x%08x", uint32(value))
 }
 
 // versions are those that are spoken, the best first.
@@ -62,20 +70,20 @@ func (s server) connect(ctx context.Context) (*conn, error) {
 			return c, nil
 		}
 		c.Close()
-		if !unknownVersion(err) {
+		var r refusal
+		switch {
+		case errors.As(err, &r) && r.reason == kmip.ResultReasonInvalidMessage:
+			last = errVersion
+		case ended(err):
+			last = err
+		default:
 			return nil, err
 		}
-		last = err
 	}
 	return nil, last
 }
 
-// unknownVersion reports whether this may be how a server takes a version that it does not speak.
-func unknownVersion(err error) bool {
-	var r refusal
-	return errors.As(err, &r) && r.reason == kmip.ResultReasonInvalidMessage || ended(err)
-}
-
+// ended reports whether the server ended the connection.
 func ended(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/ovh/kmip-go"
-	"github.com/ovh/kmip-go/ttlv"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/keys"
@@ -35,7 +34,7 @@ func (a attributes) kind() string {
 	if a.objectType == 0 {
 		return "thing of no type"
 	}
-	return ttlv.EnumStr(a.objectType)
+	return nameOf(a.objectType)
 }
 
 // destroyed says in which words the server tells that the key is destroyed; "" if it does not.
@@ -64,8 +63,9 @@ func (a attributes) facts() []keystore.Fact {
 		report(keys.FactBits, strconv.Itoa(int(a.bits)))
 	}
 	report(keys.FactState, a.stateWord())
-	report(keys.FactNonExtractable, both(a.sensitive, not(a.extractable)))
-	report(keys.FactNeverExtractable, both(a.alwaysSensitive, a.neverExtractable))
+	now := both(a.sensitive, not(a.extractable))
+	report(keys.FactNonExtractable, word(now))
+	report(keys.FactNeverExtractable, word(never(now, both(a.alwaysSensitive, a.neverExtractable))))
 	report(keys.FactNotBefore, moment(later(a.activation, a.processStart)))
 	report(keys.FactNotAfter, moment(earlier(a.deactivation, a.protectStop)))
 	return facts
@@ -84,7 +84,7 @@ func (a attributes) algorithmWord() string {
 	case kmip.CryptographicAlgorithmChaCha20, kmip.CryptographicAlgorithmChaCha20Poly1305:
 		return string(v1alpha1.AlgorithmChaCha20)
 	default:
-		return ttlv.EnumStr(a.algorithm)
+		return nameOf(a.algorithm)
 	}
 }
 
@@ -114,15 +114,30 @@ func not(flag *bool) *bool {
 	return new(!*flag)
 }
 
-// both is true if both are, false if one is false, and "" if nobody can tell.
-func both(one, other *bool) string {
+// both is true if both are, false if one is false, and nil if nobody can tell.
+func both(one, other *bool) *bool {
 	switch {
 	case one != nil && !*one, other != nil && !*other:
-		return "false"
+		return new(false)
 	case one != nil && other != nil:
-		return "true"
+		return new(true)
 	}
-	return ""
+	return nil
+}
+
+// never is what the history says, unless the key can leave now: then it is no history of a key that never could.
+func never(now, history *bool) *bool {
+	if now != nil && !*now {
+		return now
+	}
+	return history
+}
+
+func word(flag *bool) string {
+	if flag == nil {
+		return ""
+	}
+	return strconv.FormatBool(*flag)
 }
 
 func later(one, other *time.Time) *time.Time {
@@ -139,10 +154,15 @@ func earlier(one, other *time.Time) *time.Time {
 	return one
 }
 
-// moment is "" for a time that RFC 3339 cannot say: KMIP counts seconds in 64 bits.
+// moment is "" for no time. KMIP counts seconds in 64 bits; a year that RFC 3339 cannot say becomes one that it can, as far in the past or the future as matters.
 func moment(t *time.Time) string {
-	if t == nil || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
+	switch {
+	case t == nil:
 		return ""
+	case t.Unix() < 0:
+		return time.Unix(0, 0).UTC().Format(time.RFC3339)
+	case t.UTC().Year() > 9999:
+		return "9999-12-31T23:59:59Z"
 	}
 	return t.UTC().Format(time.RFC3339)
 }
