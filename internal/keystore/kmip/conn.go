@@ -16,9 +16,7 @@ import (
 	"github.com/ovh/kmip-go/ttlv"
 )
 
-var (
-	errVersion = errors.New("the server speaks none of the versions 1.2, 1.3 and 1.4 of KMIP")
-)
+var errVersion = errors.New("the server speaks none of the versions 1.2, 1.3 and 1.4 of KMIP")
 
 // refusal is the server's own word that it does not do what it was asked. Its message stays out: it is in the server's words, which may differ each time.
 type refusal struct {
@@ -149,25 +147,23 @@ func (c *conn) request(question kmip.OperationPayload) []byte {
 	return ttlv.MarshalTTLV(&message)
 }
 
-// send writes a request and reads the answer, and ends when ctx does.
+// send writes a request and reads the answer, and ends when ctx does. The connection is of no more use then: its deadline is over, or is about to be.
 func (c *conn) send(ctx context.Context, request []byte) ([]byte, error) {
 	deadline, _ := ctx.Deadline() // none is the zero time, which is no deadline to a connection either
 	if err := c.SetDeadline(deadline); err != nil {
 		return nil, fmt.Errorf("setting a deadline: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if _, err := c.Write(request); err != nil {
-		return nil, c.failed(ctx, fmt.Errorf("asking: %w", err))
+	frame, err := c.converse(request)
+	if !stop() {
+		return nil, ctx.Err()
 	}
-	frame, err := readFrame(c)
-	return frame, c.failed(ctx, err)
+	return frame, err
 }
 
-// failed prefers the end of the context, of which the connection's errors are the consequence.
-func (c *conn) failed(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
+func (c *conn) converse(request []byte) ([]byte, error) {
+	if _, err := c.Write(request); err != nil {
+		return nil, fmt.Errorf("asking: %w", err)
 	}
-	return err
+	return readFrame(c)
 }

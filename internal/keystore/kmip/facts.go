@@ -99,10 +99,10 @@ func (a attributes) stateWord() string {
 		return keys.StateDeactivated
 	case kmip.StateCompromised:
 		return keys.StateCompromised
-	case 0:
-		if a.compromise != nil {
-			return keys.StateCompromised
-		}
+	default: // destroyed, which is an outcome; not said; or a state of the vendor's, which is not taken for an active one
+	}
+	if a.state == 0 && a.compromise != nil {
+		return keys.StateCompromised
 	}
 	return ""
 }

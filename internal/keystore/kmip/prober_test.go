@@ -318,7 +318,7 @@ func TestFingerprints(t *testing.T) {
 	longer := whole()
 	longer[2] = attribute(kmipgo.AttributeNameCryptographicLength, int32(128))
 	all := map[string]string{}
-	for name, print := range map[string]string{
+	for name, one := range map[string]string{
 		"by digest": digested, "by date": dated,
 		"of another value":                    of("kek", append(whole(), digest(kmipgo.HashingAlgorithmSHA_256, kmipgo.KeyFormatTypeRaw, 9))...),
 		"of another identifier":               of("other", append(whole(), raw)...),
@@ -326,10 +326,10 @@ func TestFingerprints(t *testing.T) {
 		"of another length":                   of("kek", longer...),
 		"of another identifier and no digest": of("other", whole()...),
 	} {
-		if twin, ok := all[print]; ok || print == "" {
-			t.Errorf("%s and %s have one fingerprint: %q", name, twin, print)
+		if twin, ok := all[one]; ok || one == "" {
+			t.Errorf("%s and %s have one fingerprint: %q", name, twin, one)
 		}
-		all[print] = name
+		all[one] = name
 	}
 	v.keep("kek", append(whole()[:5], whole()[6:]...)...)
 	s := prober.Probe(t.Context(), key("kek"))

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/ovh/kmip-go"
 	"github.com/ovh/kmip-go/payloads"
@@ -45,7 +46,7 @@ func (u use) addTo(s keystore.Sighting) keystore.Sighting {
 }
 
 func tested(usable bool, message string) use {
-	return use{usable: fmt.Sprint(usable), evidence: v1alpha1.EvidenceTested, message: message}
+	return use{usable: strconv.FormatBool(usable), evidence: v1alpha1.EvidenceTested, message: message}
 }
 
 // use uses the key. An error says that the server did not answer.
@@ -84,11 +85,13 @@ func (a attributes) untried(r refusal) use {
 	}
 }
 
-// reported says of an active key what its usage mask does.
+// reported says of an active key whether its usage mask lets it protect anything.
 func (a attributes) reported(message string) use {
-	return use{usable: fmt.Sprint(a.may(kmip.CryptographicUsageEncrypt, kmip.CryptographicUsageDecrypt) || a.may(kmip.CryptographicUsageWrapKey, kmip.CryptographicUsageUnwrapKey) ||
-		a.objectType == kmip.ObjectTypePrivateKey && (a.may(kmip.CryptographicUsageDecrypt) || a.may(kmip.CryptographicUsageUnwrapKey) || a.may(kmip.CryptographicUsageSign))),
-		evidence: v1alpha1.EvidenceReported, message: message}
+	usable := a.may(kmip.CryptographicUsageEncrypt, kmip.CryptographicUsageDecrypt) || a.may(kmip.CryptographicUsageWrapKey, kmip.CryptographicUsageUnwrapKey)
+	if a.objectType == kmip.ObjectTypePrivateKey {
+		usable = a.may(kmip.CryptographicUsageDecrypt) || a.may(kmip.CryptographicUsageUnwrapKey) || a.may(kmip.CryptographicUsageSign)
+	}
+	return use{usable: strconv.FormatBool(usable), evidence: v1alpha1.EvidenceReported, message: message}
 }
 
 // may reports whether the usage mask has all of these.

@@ -120,7 +120,7 @@ func open(t *testing.T, store keystore.Store) keystore.Prober {
 	if err != nil {
 		t.Fatalf("opening: %v", err)
 	}
-	t.Cleanup(func() { prober.Close() })
+	t.Cleanup(func() { _ = prober.Close() })
 	return prober
 }
 
@@ -145,7 +145,7 @@ func adminAt(t *testing.T, address string, authority *certtest.Authority, option
 	if err != nil {
 		t.Fatalf("connecting as admin: %v", err)
 	}
-	t.Cleanup(func() { client.Close() })
+	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
