@@ -30,6 +30,8 @@ type prober struct {
 	conn   *conn
 	// prints remembers fingerprints that are made of digests, by unique identifier: making one is slow on purpose.
 	prints map[string]printed
+	// notes remember what there was to say of the last use of a key: it is said until the next, so that a message changes only when its cause does.
+	notes map[string]string
 }
 
 var (
@@ -61,7 +63,7 @@ func Open(store keystore.Store) (keystore.Prober, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &prober{server: server{address: spec.Endpoint, config: config, credentials: credentials}, prints: map[string]printed{}}, nil
+	return &prober{server: server{address: spec.Endpoint, config: config, credentials: credentials}, prints: map[string]printed{}, notes: map[string]string{}}, nil
 }
 
 // authentication is what the server may ask beside the certificate.
@@ -90,13 +92,17 @@ func (p *prober) Probe(ctx context.Context, key keystore.Key) keystore.Sighting 
 		return unseen(err)
 	}
 	sighting := p.sight(id, seen)
-	if !key.RoundTrip || sighting.Outcome != v1alpha1.OutcomeFound || !seen.key() {
+	switch {
+	case sighting.Outcome != v1alpha1.OutcomeFound || !seen.usable():
 		return sighting
+	case !key.RoundTrip:
+		return use{message: p.notes[id]}.addTo(sighting)
 	}
 	use, err := p.use(ctx, id, seen)
 	if err != nil {
 		return unseen(err)
 	}
+	p.notes[id] = use.message
 	return use.addTo(sighting)
 }
 

@@ -5,9 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
-	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +22,6 @@ import (
 	"github.com/terroir-dev/terroir/internal/keystore/certtest"
 	"github.com/terroir-dev/terroir/internal/keystore/kmip"
 )
-
-// TestMain keeps the servers' logs out of the tests'.
-func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	os.Exit(m.Run())
-}
 
 const encryptDecrypt = kmipgo.CryptographicUsageEncrypt | kmipgo.CryptographicUsageDecrypt
 
@@ -513,17 +505,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			authority := certtest.New(t)
 			config := &tls.Config{Certificates: []tls.Certificate{authority.Server(t).TLS(t)}, MinVersion: tls.VersionTLS12}
-			ctx, cancel := context.WithCancel(t.Context())
-			address := listen(t, config, func(l net.Listener) {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go answerWith(ctx, conn, test.says, test.hangsUp)
-				}
-			})
-			t.Cleanup(cancel)
+			address := listen(t, config, func(conn net.Conn) { answerWith(t.Context(), conn, test.says, test.hangsUp) })
 			asking := t.Context()
 			if strings.Contains(test.message, "in time") {
 				soon, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -537,7 +519,6 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 
 // answerWith reads a request, says something, and hangs up then or when ctx ends.
 func answerWith(ctx context.Context, conn net.Conn, says []byte, hangsUp bool) {
-	defer conn.Close()
 	if _, err := conn.Read(make([]byte, 4096)); err != nil {
 		return
 	}

@@ -24,9 +24,10 @@ import (
 //
 // Many servers only keep keys, and on many it is wise not to let Terroir use them: whoever may decrypt with a key encryption key can read what it protects.
 // Where the server does not have the operation, does not permit it, or wants parameters that nobody knows here, the key is usable as far as
-// its state and its usage mask say so, Reported. Any other refusal says nothing.
+// its state and its usage mask say so, Reported. After any other refusal nobody can tell, as if the server had not answered.
 //
-// A key that is not active is not tried: its state says enough.
+// A key that is not active is not tried: its state says enough. One whose state or usage mask nobody tells is not tried either, and is not usable for all
+// that is known.
 
 // use is what came of using a key.
 type use struct {
@@ -49,10 +50,15 @@ func tested(usable bool, message string) use {
 	return use{usable: strconv.FormatBool(usable), evidence: v1alpha1.EvidenceTested, message: message}
 }
 
-// use uses the key. An error says that the server did not answer.
+// usable reports whether there is any use in trying the key.
+func (a attributes) usable() bool {
+	return a.key() && (a.state == kmip.StateActive || a.state == 0)
+}
+
+// use uses the key. An error says that nobody can tell.
 func (p *prober) use(ctx context.Context, id string, a attributes) (use, error) {
 	if a.state != kmip.StateActive || a.usage == nil {
-		return use{}, nil
+		return use{message: "the key was not used: the server does not tell both its state and its usage mask"}, nil
 	}
 	try := p.sign
 	if a.objectType == kmip.ObjectTypeSymmetricKey {
@@ -62,7 +68,7 @@ func (p *prober) use(ctx context.Context, id string, a attributes) (use, error) 
 	var r refusal
 	switch {
 	case errors.As(err, &r):
-		return a.untried(r), nil
+		return a.untried(r)
 	case errors.Is(err, errUntried):
 		return a.reported(err.Error()), nil
 	case err != nil:
@@ -74,14 +80,14 @@ func (p *prober) use(ctx context.Context, id string, a attributes) (use, error) 
 }
 
 // untried says what a refusal to use the key comes to.
-func (a attributes) untried(r refusal) use {
+func (a attributes) untried(r refusal) (use, error) {
 	switch r.reason {
 	case kmip.ResultReasonCryptographicFailure:
-		return tested(false, r.Error())
+		return tested(false, r.Error()), nil
 	case kmip.ResultReasonOperationNotSupported, kmip.ResultReasonFeatureNotSupported, kmip.ResultReasonPermissionDenied, kmip.ResultReasonInvalidField, kmip.ResultReasonIllegalOperation:
-		return a.reported("the key was not used, only looked at: " + r.Error())
+		return a.reported(fmt.Sprintf("%v: %v", errUntried, r)), nil
 	default:
-		return use{message: "nobody can tell whether the key can be used: " + r.Error()}
+		return use{}, r
 	}
 }
 

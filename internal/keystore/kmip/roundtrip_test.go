@@ -9,6 +9,7 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/keys"
+	"github.com/terroir-dev/terroir/internal/keystore"
 )
 
 func TestUsingASymmetricKey(t *testing.T) {
@@ -44,7 +45,6 @@ func TestUsingASymmetricKey(t *testing.T) {
 		"encryption is not permitted":                  {refuse(kmipgo.OperationEncrypt, kmipgo.ResultReasonPermissionDenied), "true/Reported", "Encrypt with PermissionDenied"},
 		"decryption is not permitted":                  {refuse(kmipgo.OperationDecrypt, kmipgo.ResultReasonPermissionDenied), "true/Reported", "Decrypt with PermissionDenied"},
 		"decryption fails":                             {refuse(kmipgo.OperationDecrypt, kmipgo.ResultReasonCryptographicFailure), "false/Tested", "Decrypt with CryptographicFailure"},
-		"the server is busy":                           {refuse(kmipgo.OperationEncrypt, kmipgo.ResultReasonGeneralFailure), "", "nobody can tell whether the key can be used"},
 		"another key decrypts": {func(v *vault) {
 			v.encrypts(kmipgo.BlockCipherModeCBC)
 			operation(v, kmipgo.OperationDecrypt, func(q *payloads.DecryptRequestPayload) string { return q.UniqueIdentifier }, func(_ *object, q *payloads.DecryptRequestPayload) (*payloads.DecryptResponsePayload, error) {
@@ -62,8 +62,8 @@ func TestUsingASymmetricKey(t *testing.T) {
 		"a key that only wraps":          {mask(kmipgo.CryptographicUsageWrapKey | kmipgo.CryptographicUsageUnwrapKey), "true/Reported", "does not let it both encrypt and decrypt"},
 		"a key that only encrypts":       {mask(kmipgo.CryptographicUsageEncrypt), "false/Reported", "does not let it both encrypt and decrypt"},
 		"a key that does nothing":        {mask(0), "false/Reported", "does not let it both encrypt and decrypt"},
-		"a key whose mask nobody tells":  {func(v *vault) { v.change(func() { v.objects["kek"].set("Cryptographic Usage Mask", nil) }) }, "", ""},
-		"a key whose state nobody tells": {func(v *vault) { v.change(func() { v.objects["kek"].set("State", nil) }) }, "", ""},
+		"a key whose mask nobody tells":  {func(v *vault) { v.change(func() { v.objects["kek"].set("Cryptographic Usage Mask", nil) }) }, "", "does not tell both"},
+		"a key whose state nobody tells": {func(v *vault) { v.change(func() { v.objects["kek"].set("State", nil) }) }, "", "does not tell both"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -76,6 +76,34 @@ func TestUsingASymmetricKey(t *testing.T) {
 				t.Errorf("usable is %q, want %q (%s)", got, test.want, s.Message)
 			}
 		})
+	}
+}
+
+// TestAServerThatIsTooBusyToUseAKey says nothing of it: an HSM behind the server may be gone for a moment, and what was known of the key is known still.
+func TestAServerThatIsTooBusyToUseAKey(t *testing.T) {
+	v := newVault(t)
+	v.keep("kek", whole()...)
+	operation(v, kmipgo.OperationEncrypt, func(q *payloads.EncryptRequestPayload) string { return q.UniqueIdentifier }, func(*object, *payloads.EncryptRequestPayload) (*payloads.EncryptResponsePayload, error) {
+		return nil, kmipserver.Errorf(kmipgo.ResultReasonGeneralFailure, "busy")
+	})
+	outcome(t, open(t, v.store(t)).Probe(t.Context(), used("kek")), v1alpha1.OutcomeUnreachable, "Encrypt with GeneralFailure")
+}
+
+// TestWhatIsSaidOfAUseStaysUntilTheNext: an observation is written whenever its message changes.
+func TestWhatIsSaidOfAUseStaysUntilTheNext(t *testing.T) {
+	v := newVault(t)
+	v.keep("kek", whole()...)
+	prober := open(t, v.store(t))
+	first := prober.Probe(t.Context(), used("kek"))
+	outcome(t, first, v1alpha1.OutcomeFound, "OperationNotSupported")
+	if then := prober.Probe(t.Context(), key("kek")); then.Message != first.Message {
+		t.Errorf("it said %q, and then %q", first.Message, then.Message)
+	}
+	v.encrypts(kmipgo.BlockCipherModeCBC)
+	for _, k := range []keystore.Key{used("kek"), key("kek")} {
+		if s := prober.Probe(t.Context(), k); s.Message != "" {
+			t.Errorf("it says %q still", s.Message)
+		}
 	}
 }
 

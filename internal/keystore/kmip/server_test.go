@@ -6,7 +6,6 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"net"
 	"strconv"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/ovh/kmip-go/kmipclient"
 	"github.com/ovh/kmip-go/kmipserver"
 	"github.com/ovh/kmip-go/payloads"
+	"github.com/ovh/kmip-go/ttlv"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/keystore"
@@ -51,45 +51,48 @@ func newVault(t *testing.T) *vault {
 	authority := certtest.New(t)
 	v := &vault{authority: authority, identity: authority.Server(t, "kmip.example"), objects: map[string]*object{}, executor: kmipserver.NewBatchExecutor()}
 	v.route()
-	v.address = listen(t, v.tls(t), func(l net.Listener) {
-		server := kmipserver.NewServer(keeping{l, v}, v.executor)
-		if err := server.Serve(); !errors.Is(err, kmipserver.ErrShutdown) {
-			t.Errorf("serving: %v", err)
-		}
-	})
+	v.address = listen(t, v.tls(t), v.serve)
 	return v
 }
 
-// keeping tells the vault of each connection, so that a test can end it.
-type keeping struct {
-	net.Listener
-	vault *vault
-}
-
-func (k keeping) Accept() (net.Conn, error) {
-	c, err := k.Listener.Accept()
-	if err == nil {
-		k.vault.mu.Lock()
-		defer k.vault.mu.Unlock()
-		k.vault.conns = append(k.vault.conns, c)
+// serve answers the questions of one client, by the library's executor. The library's own server is not used: it has data races, and panics, when a
+// connection ends while it answers.
+func (v *vault) serve(conn net.Conn) {
+	v.change(func() { v.conns = append(v.conns, conn) })
+	stream := ttlv.NewStream(conn, ttlv.DefaultMaxMessageSize)
+	for {
+		var question kmipgo.RequestMessage
+		if stream.Recv(&question) != nil || stream.Send(v.executor.HandleRequest(context.Background(), &question)) != nil {
+			return
+		}
 	}
-	return c, err
 }
 
 func (v *vault) tls(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{v.identity.TLS(t)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: v.authority.Pool(), MinVersion: tls.VersionTLS12}
 }
 
-// listen serves on a port of its own until the test ends.
-func listen(t *testing.T, config *tls.Config, serve func(net.Listener)) string {
+// listen serves connections on a port of its own until the test ends.
+func listen(t *testing.T, config *tls.Config, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
 		t.Fatalf("listening: %v", err)
 	}
-	done := make(chan struct{})
-	go func() { defer close(done); serve(l) }()
-	t.Cleanup(func() { l.Close(); <-done })
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer conn.Close()
+				serve(conn)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
 	return l.Addr().String()
 }
 
