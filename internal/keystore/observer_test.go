@@ -123,7 +123,7 @@ func TestASilentStoreTakesNothingAwayAndIsNotHammered(t *testing.T) {
 		s.store.takeAsked()
 		s.takeWrites()
 		s.store.setAll(saying(v1alpha1.OutcomeUnreachable, "the server does not answer"))
-		s.later(interval)
+		s.sweep()
 
 		told := s.told("key-50")
 		if told.Outcome != v1alpha1.OutcomeUnreachable || told.Message != "the server does not answer" {
