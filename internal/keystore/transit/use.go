@@ -49,7 +49,7 @@ func (p *prober) used(ctx context.Context, a answer, same bool) ([]keystore.Fact
 		}
 		return usable(false), "the engine gave back something else than what was encrypted or signed", nil
 	case http.StatusForbidden:
-		return nil, "the token may not use the key, so nobody tried", nil
+		return nil, "the token may not use the key, so whether it can be used is not known", nil
 	case http.StatusBadRequest:
 		return usable(false), "the engine refuses to use the key", nil
 	default:
