@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-# One setting for everything that is compiled here, so that it is compiled once. Nothing needs a C compiler.
+# One setting for everything that is compiled here, so that it is compiled once. Only the agent beside an HSM needs a C compiler: vendors' libraries are C.
 export CGO_ENABLED ?= 0
 
 KUBECTL ?= kubectl
@@ -54,14 +54,16 @@ start-operator: ## Start the operator of that cluster again
 ##@ Work on it
 
 .PHONY: build
-build: ## Build the operator into bin/manager, and the kubectl plugin into bin/kubectl-terroir
+build: ## Build the operator into bin/manager, the agent beside an HSM into bin/keyprobe (needs gcc), and the kubectl plugin into bin/kubectl-terroir
 	go build -trimpath -o bin/manager ./cmd/manager
+	CGO_ENABLED=1 go build -trimpath -o bin/keyprobe ./cmd/keyprobe
 	go build -trimpath -o bin/kubectl-terroir ./cmd/kubectl-terroir
 
 .PHONY: test
 test: ## Run every test, from units to the real control plane
 	go run ./test/cmd/localcluster build --kubelet
 	go run ./test/cmd/localcluster exec -- go test ./... -p 2 -timeout 20m
+	CGO_ENABLED=1 go test ./internal/keystore/pkcs11/... ./cmd/keyprobe/...
 
 # The package's tests run in `make test` like all others; here they print what came of every door.
 .PHONY: test-doors

@@ -6,6 +6,7 @@ require (
 	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-cmp v0.7.0
+	github.com/miekg/pkcs11 v1.1.2
 	github.com/open-policy-agent/cert-controller v0.16.0
 	github.com/ovh/kmip-go v0.8.1
 	github.com/prometheus/client_golang v1.24.0

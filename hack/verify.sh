@@ -43,13 +43,18 @@ check_modules() {
 	return $failed
 }
 
+# What is written with cgo, and so is not looked at otherwise.
+with_cgo=(./internal/keystore/pkcs11/... ./cmd/keyprobe/...)
+
 check_vet() {
 	go vet ./...
+	CGO_ENABLED=1 go vet "${with_cgo[@]}"
 }
 
 # test/localcluster is a few lines over the whole of Kubernetes. Linters that need types would spend minutes on the latter.
 check_lint() {
 	tool golangci-lint run ./...
+	CGO_ENABLED=1 tool golangci-lint run "${with_cgo[@]}"
 	(cd test/localcluster && tool golangci-lint run --fast-only --config "$root/.golangci.yml" ./...)
 }
 

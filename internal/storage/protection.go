@@ -1,8 +1,14 @@
 package storage
 
-import v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+import (
+	"unicode/utf8"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+)
 
 // Protection is how volumes are encrypted, as far as their StorageClass and what it points to can tell.
+//
+// Nothing in it is secret: what names a key is written in StorageClasses, which everybody may read.
 type Protection struct {
 	// Binding is how a key protects them. The zero value protects nothing.
 	Binding v1alpha1.VolumeBinding
@@ -10,4 +16,53 @@ type Protection struct {
 	Driver, KeyID string
 	// Message says, as a sentence for the person who has to act, what the class says and what it lacks. Empty where there is nothing to add.
 	Message string
+}
+
+// Known reports whether anybody can tell how volumes are protected. That they are not encrypted is known, too.
+func (p Protection) Known() bool {
+	return p.Binding != "" && p.Binding != v1alpha1.BindingUnknown
+}
+
+// String says it for people, such as "ProviderEnvelope under key 0b6c… of ebs.csi.aws.com".
+func (p Protection) String() string {
+	binding := string(p.Binding)
+	if !p.Known() {
+		binding = string(v1alpha1.BindingUnknown)
+	}
+	if p.KeyID != "" {
+		binding += " under key " + clip(p.KeyID)
+	}
+	if p.Driver == "" {
+		return binding
+	}
+	return binding + " of " + p.Driver
+}
+
+// longest bounds what people are told, in bytes: StorageClasses and ConfigMaps hold texts of any length.
+const longest = 512
+
+// clip cuts what is too long, between characters.
+func clip(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	end := longest - len("…")
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// Lookup is what a StorageClass may point to. What a nil field would tell is not known.
+type Lookup struct {
+	// ConfigMap gives the data of the ConfigMap of this name in the namespace of a driver; nil where there is none, or nobody knows that namespace.
+	ConfigMap func(driver, name string) map[string]string
+	// VolumeTypes are what the catalogue says of a provider's volume types, by their names.
+	VolumeTypes map[string]VolumeType
+}
+
+// VolumeType is what the catalogue says of one volume type of a provider.
+type VolumeType struct {
+	// Encrypted says that the provider encrypts volumes of the type, under a key that nobody names.
+	Encrypted bool
 }

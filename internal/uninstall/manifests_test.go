@@ -14,10 +14,10 @@ import (
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// What `make deploy` installs, this package removes: by name what belongs to the whole cluster, and with its namespace all that lies in it.
+// What `make deploy` installs, and the agents beside it, this package removes: by name what belongs to the whole cluster, and with its namespace all that lies in it.
 func TestWhatIsInstalledIsRemoved(t *testing.T) {
 	seen := 0
-	for _, o := range manifests(t) {
+	for _, o := range append(manifests(t, "../../config/default"), manifests(t, "../../config/keyprobe")...) {
 		seen++
 		var known []string
 		switch o.GetKind() {
@@ -28,7 +28,7 @@ func TestWhatIsInstalledIsRemoved(t *testing.T) {
 		case "ClusterRoleBinding":
 			known = ownBindings()
 		case "Deployment":
-			known = []string{managerName}
+			known = []string{managerName, agentName}
 		}
 		if kind := o.GetKind(); o.GetNamespace() == newsNamespace && (kind == "Role" || kind == "RoleBinding") {
 			known = []string{managerName}
@@ -43,10 +43,9 @@ func TestWhatIsInstalledIsRemoved(t *testing.T) {
 	}
 }
 
-// manifests are the objects in the files of the folders that config/default is made of.
-func manifests(t *testing.T) []*unstructured.Unstructured {
+// manifests are the objects in the files of the folders that a folder of manifests is made of.
+func manifests(t *testing.T, whole string) []*unstructured.Unstructured {
 	t.Helper()
-	const whole = "../../config/default"
 	folders, _, err := unstructured.NestedStringSlice(decode(t, filepath.Join(whole, "kustomization.yaml"))[0].Object, "resources")
 	if err != nil {
 		t.Fatal(err)

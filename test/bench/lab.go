@@ -1,21 +1,17 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/terroir-dev/terroir/test/cluster"
@@ -112,20 +108,16 @@ func (s *site) create(ctx context.Context, file string) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)
 	}
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(raw), 4096)
-	for {
-		var object unstructured.Unstructured
-		err := decoder.Decode(&object)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("reading %s: %w", file, err)
-		}
-		if err := s.createOne(ctx, &object); err != nil {
+	found, err := terroir.Objects(raw)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	for _, o := range found {
+		if err := s.createOne(ctx, o); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func (s *site) createOne(ctx context.Context, o client.Object) error {

@@ -1,17 +1,14 @@
 package demo
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -112,20 +109,11 @@ func (f source) read() ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the repository: %w", err)
 	}
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
-	var found []*unstructured.Unstructured
-	for {
-		u := &unstructured.Unstructured{}
-		err := decoder.Decode(u)
-		switch {
-		case errors.Is(err, io.EOF):
-			return found, nil
-		case err != nil:
-			return nil, fmt.Errorf("reading %s: %w", f.path, err)
-		case len(u.Object) > 0 && (f.edit == nil || f.edit(u)):
-			found = append(found, u)
-		}
+	found, err := terroir.Objects(content)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.path, err)
 	}
+	return slices.DeleteFunc(found, func(u *unstructured.Unstructured) bool { return f.edit != nil && !f.edit(u) }), nil
 }
 
 // apply applies the objects of sources, server-side, and drops what the API server says beside.

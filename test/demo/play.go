@@ -27,6 +27,7 @@ func chapters() []chapter {
 		{"More sites asked for than exist: told at apply time", (*story).sites},
 		{"A DaemonSet runs on qualified nodes, and hangs Pending nowhere", (*story).daemons},
 		{"A qualification is suspended, and restored", (*story).suspension},
+		{"Keys: proven in hardware, or the pod does not start", (*story).keys},
 		{"The operator is killed, and nothing changes", (*story).killed},
 		{"The workload of chapter 0 was never touched", (*story).untouched},
 	}
@@ -50,5 +51,8 @@ func Play(ctx context.Context, c *cluster.Cluster, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nEvery check held: %d in %s.\n", s.held, seconds(time.Since(began)))
+	for _, left := range s.left {
+		fmt.Fprintf(out, "But %s.\n", left)
+	}
 	return nil
 }

@@ -31,7 +31,8 @@ type story struct {
 	cluster *cluster.Cluster
 	client.Client
 	warnings *warnings
-	held     int // checks
+	held     int      // checks
+	left     []string // what was not played, and why
 
 	free []image // the pods of chapter 0
 }

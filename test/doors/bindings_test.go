@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // bindingDoors are the doors by which a pod that was admitted is bound where it should not be.
@@ -243,7 +244,7 @@ spec: {`+apart+`}
 
 // lose makes the stage's zone one that satisfies nothing.
 func (s *stage) lose(ctx context.Context) error {
-	all, err := objects(s.fill(`{apiVersion: terroir.dev/v1alpha1, kind: Zone, metadata: {name: $name}}`))
+	all, err := terroir.Objects([]byte(s.fill(`{apiVersion: terroir.dev/v1alpha1, kind: Zone, metadata: {name: $name}}`)))
 	if err != nil {
 		return err
 	}
@@ -258,7 +259,7 @@ func (s *stage) revoke(ctx context.Context) error {
 		}
 		return eventually(ctx, func() error { return closes(ctx, s) })
 	}
-	all, err := objects(`{apiVersion: terroir.dev/v1alpha1, kind: TerroirConfig, metadata: {name: cluster}}`)
+	all, err := terroir.Objects([]byte(`{apiVersion: terroir.dev/v1alpha1, kind: TerroirConfig, metadata: {name: cluster}}`))
 	if err != nil {
 		return err
 	}

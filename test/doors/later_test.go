@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // laterDoors are those that no admission closes: what happens after it, or before Terroir came. They are noticed.
@@ -216,7 +217,7 @@ func whileDown() []Variant {
 		{By: namespaceEditor, Through: "create of annotated pods for the unqualified node", Closed: Undone, Ground: annotated, Set: free, Try: creates(podOf("annotations: {terroir.dev/trust-level: trusted}", `nodeSelector: {kubernetes.io/hostname: abroad}`))},
 		{By: namespaceEditor, Through: "create of annotated deployments for the unqualified node", Closed: Undone, Set: free, Try: func(ctx context.Context, s *stage) (effect, error) {
 			text := workload("apps/v1", "Deployment", selected, `nodeSelector: {kubernetes.io/hostname: abroad}`)
-			all, err := objects(s.fill(text))
+			all, err := terroir.Objects([]byte(s.fill(text)))
 			if err != nil {
 				return mishap("%w", err)
 			}

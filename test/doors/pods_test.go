@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // podDoors are the doors by which a pod is created that does not go where it should.
@@ -114,7 +116,7 @@ func nodeNames() []Variant {
 
 // applies sends one object by server-side apply as the actor.
 func (s *stage) applies(ctx context.Context, text string) error {
-	all, err := objects(s.fill(text))
+	all, err := terroir.Objects([]byte(s.fill(text)))
 	if err != nil || len(all) != 1 {
 		return broken{fmt.Errorf("one object to apply: %w", err)}
 	}

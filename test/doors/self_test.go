@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // selfDoors is the door that leads to Terroir itself.
@@ -188,7 +189,7 @@ func atHome() []Variant {
 	}
 	deletes := func(resource, text string) Variant {
 		return Variant{By: platformEditor, Through: "delete of " + resource + " in terroir-system", Set: given(text), Try: func(ctx context.Context, s *stage) (effect, error) {
-			all, err := objects(s.fill(text))
+			all, err := terroir.Objects([]byte(s.fill(text)))
 			if err != nil {
 				return mishap("%w", err)
 			}

@@ -1,18 +1,14 @@
 package doors
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -108,28 +104,9 @@ func (s *stage) fill(text string) string {
 	return strings.NewReplacer("$namespace", s.namespace(), "$name", s.name(), "$node", s.node(), "$phase", fmt.Sprintf("p%d", s.phase)).Replace(text)
 }
 
-// objects reads YAML documents.
-func objects(text string) ([]*unstructured.Unstructured, error) {
-	var found []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
-	for {
-		u := &unstructured.Unstructured{}
-		err := decoder.Decode(u)
-		if errors.Is(err, io.EOF) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", text, err)
-		}
-		if len(u.Object) > 0 {
-			found = append(found, u)
-		}
-	}
-}
-
 // create creates everything in YAML as somebody, and stops at the first error.
 func (s *stage) create(ctx context.Context, as client.Client, text string, options ...client.CreateOption) error {
-	all, err := objects(s.fill(text))
+	all, err := terroir.Objects([]byte(s.fill(text)))
 	if err != nil {
 		return broken{err}
 	}

@@ -174,7 +174,7 @@ func (w *world) installable(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() {
-		for _, o := range objects(t, `
+		for _, o := range terroir.MustObjects(t, `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: terroir-manager, namespace: terroir-system}

@@ -185,7 +185,7 @@ func homeActs(t *testing.T) map[string]func(context.Context, *world) error {
 	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	create := func(text string) func(context.Context, *world) error {
 		return func(ctx context.Context, by *world) error {
-			return by.Create(ctx, objects(t, text)[0], client.DryRunAll)
+			return by.Create(ctx, terroir.MustObjects(t, text)[0], client.DryRunAll)
 		}
 	}
 	return map[string]func(context.Context, *world) error{
@@ -239,11 +239,11 @@ func TestWhatANodeIsWorthIsWrittenByTerroirAlone(t *testing.T) {
 			})
 		}
 		t.Run(who+" applying it", func(t *testing.T) {
-			o := objects(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: na1, labels: {%s: elsewhere}}}`, key))[0]
+			o := terroir.MustObjects(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: na1, labels: {%s: elsewhere}}}`, key))[0]
 			denied(t, by.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("x"), client.ForceOwnership, client.DryRunAll), "node-restriction.kubernetes.io")
 		})
 	}
-	born := objects(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: born, labels: {%s: site-a}}}`, key))[0]
+	born := terroir.MustObjects(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: born, labels: {%s: site-a}}}`, key))[0]
 	for who, by := range map[string]*world{"an editor": p.editor, "its kubelet": w.as(t, "system:node:born", "system:nodes")} {
 		t.Run(who+" creating it so", func(t *testing.T) {
 			denied(t, by.Create(t.Context(), born.DeepCopy(), client.DryRunAll), "node-restriction.kubernetes.io")
@@ -267,9 +267,9 @@ func TestTheDriversOfANodeAreToldByItsKubelet(t *testing.T) {
 	p := w.people(t)
 	text := `{apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: %s}, spec: {drivers: [{name: mine.example.org, nodeID: x}]}}`
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"drivers":[]}}`))
-	existing := objects(t, fmt.Sprintf(text, "na1"))[0]
+	existing := terroir.MustObjects(t, fmt.Sprintf(text, "na1"))[0]
 	const words = "only the kubelet of that node writes it"
-	denied(t, p.editor.Create(t.Context(), objects(t, fmt.Sprintf(text, "other"))[0], client.DryRunAll), words)
+	denied(t, p.editor.Create(t.Context(), terroir.MustObjects(t, fmt.Sprintf(text, "other"))[0], client.DryRunAll), words)
 	denied(t, p.editor.Patch(t.Context(), existing.DeepCopy(), patch, client.DryRunAll), words)
 	if err := p.maintainer.Patch(t.Context(), existing.DeepCopy(), patch, client.DryRunAll); err != nil {
 		t.Errorf("a maintainer: %v", err)
@@ -401,7 +401,7 @@ func TestWhatTerroirFoundIsToldByItAlone(t *testing.T) {
 func TestTheControlPlaneIsNotHindered(t *testing.T) {
 	w := shared
 	t.Run("kinds of Terroir's come and go, with the API that serves them", func(t *testing.T) {
-		kind := objects(t, `
+		kind := terroir.MustObjects(t, `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: things.probe.terroir.dev}
@@ -455,7 +455,7 @@ func (w *world) rolls(t *testing.T) {
 		}
 	}
 	rolled()
-	d := objects(t, restricted(deployment(v1alpha1.SystemNamespace, "roll", 1, "")))[0]
+	d := terroir.MustObjects(t, restricted(deployment(v1alpha1.SystemNamespace, "roll", 1, "")))[0]
 	w.mustPatch(t, d, "roll", `{"spec":{"template":{"metadata":{"annotations":{"again":"yes"}}}}}`)
 	rolled()
 }

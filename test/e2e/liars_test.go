@@ -22,6 +22,7 @@ import (
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/noderestriction"
 	"github.com/terroir-dev/terroir/test/cluster"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // rooms are two zones that are told apart by a label that kubelets may set.
@@ -185,7 +186,7 @@ metadata: {name: wary, annotations: {terroir.dev/trust-level: vouched}}
 		return nil
 	})
 	eventually(t, "a pod lands where the evidence is, once the namespace is governed", func() error {
-		return client.IgnoreAlreadyExists(w.Create(t.Context(), objects(t, pod("wary", "p", ""))[0]))
+		return client.IgnoreAlreadyExists(w.Create(t.Context(), terroir.MustObjects(t, pod("wary", "p", ""))[0]))
 	})
 	if p := w.pods(t, "wary", 1)[0]; p.Spec.NodeName != "vouched-for" {
 		t.Errorf("the pod landed on %s", p.Spec.NodeName)

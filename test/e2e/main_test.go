@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -16,9 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -113,26 +110,10 @@ func (w *warnings) take() string {
 	return said
 }
 
-// objects reads YAML documents, with %s replaced by name.
-func objects(t *testing.T, text string) []*unstructured.Unstructured {
-	t.Helper()
-	var found []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
-	for {
-		u := &unstructured.Unstructured{}
-		if err := decoder.Decode(u); err != nil {
-			return found
-		}
-		if len(u.Object) > 0 {
-			found = append(found, u)
-		}
-	}
-}
-
 // create creates everything in YAML and deletes it at the test's end.
 func (w *world) create(t *testing.T, text string) {
 	t.Helper()
-	for _, o := range objects(t, text) {
+	for _, o := range terroir.MustObjects(t, text) {
 		if err := w.Create(t.Context(), o); err != nil {
 			t.Fatalf("creating %s %s: %v", o.GetKind(), o.GetName(), err)
 		}
@@ -162,7 +143,7 @@ func (w *world) remove(t *testing.T, o client.Object) {
 // try creates the one object in YAML and returns the error.
 func (w *world) try(t *testing.T, text string) error {
 	t.Helper()
-	o := objects(t, text)[0]
+	o := terroir.MustObjects(t, text)[0]
 	err := w.Create(t.Context(), o)
 	if err == nil {
 		t.Cleanup(func() { w.remove(t, o) })

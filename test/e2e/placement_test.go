@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 func TestTheContractsThreeObjectsWorkAsTheyStand(t *testing.T) {
@@ -346,7 +347,7 @@ func TestUngovernedWorkloadsAreLeftAlone(t *testing.T) {
 	w := shared
 	w.ground(t)
 	w.create(t, `{apiVersion: v1, kind: Namespace, metadata: {name: free}}`)
-	sent := objects(t, deployment("free", "web", 2, ""))[0]
+	sent := terroir.MustObjects(t, deployment("free", "web", 2, ""))[0]
 	w.create(t, deployment("free", "web", 2, ""))
 	var d appsv1.Deployment
 	if err := w.Get(t.Context(), client.ObjectKeyFromObject(sent), &d); err != nil {

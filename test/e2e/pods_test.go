@@ -15,6 +15,7 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // alice makes her admin of a namespace, who there may also write what kubelets and controllers write of pods.
@@ -192,7 +193,7 @@ kind: StatefulSet
 metadata: {name: db, namespace: heir}
 spec: {replicas: 3, podManagementPolicy: Parallel, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: x}]}}}
 `
-		o := objects(t, set)[0]
+		o := terroir.MustObjects(t, set)[0]
 		if err := w.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}

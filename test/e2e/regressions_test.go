@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // Each test here was once a way to stop somebody's pods, or to let one astray.
@@ -151,7 +152,7 @@ func TestAFloorIsWrittenWhole(t *testing.T) {
 func TestManyAnnotationsCostLittle(t *testing.T) {
 	w := shared
 	w.create(t, `{apiVersion: v1, kind: Namespace, metadata: {name: many}}`)
-	p := objects(t, pod("many", "p", ""))[0]
+	p := terroir.MustObjects(t, pod("many", "p", ""))[0]
 	annotations := map[string]string{"terroir.dev/trust-level": strings.Repeat(",", 60000)}
 	for i := range 15000 {
 		annotations[fmt.Sprintf("a%d", i)] = ""

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // tampering is something that a cluster administrator might do to an object of Terroir.
@@ -215,7 +216,7 @@ func TestAnExemptNamespaceCannotBeMarkedOutOfReach(t *testing.T) {
 			denied(t, err, "terroir-annotated-pods-exempt")
 			return nil
 		})
-		p := objects(t, strings.Replace(annotated, "nodeName: abroad", "", 1))[0]
+		p := terroir.MustObjects(t, strings.Replace(annotated, "nodeName: abroad", "", 1))[0]
 		if err := w.Create(t.Context(), p, client.DryRunAll); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // every node of the test's ground.
@@ -166,7 +167,7 @@ spec: {namespaceSelector: {matchLabels: {policy: missing}}, trustLevels: [truste
 	w.create(t, `{apiVersion: terroir.dev/v1alpha1, kind: TrustLevel, metadata: {name: trustedd}, spec: {countries: [FR]}}`)
 	w.policyIs(t, "missing", v1alpha1.ConditionReady, metav1.ConditionTrue, "Enforced")
 	eventually(t, "pods are admitted once it exists", func() error {
-		err := w.Create(context.Background(), objects(t, pod("missing", "p", ""))[0])
+		err := w.Create(context.Background(), terroir.MustObjects(t, pod("missing", "p", ""))[0])
 		return client.IgnoreAlreadyExists(err)
 	})
 	// The level goes when nobody uses it any more.
@@ -283,7 +284,7 @@ spec: {namespaceSelector: {matchLabels: {watched: "yes"}}, trustLevels: [trusted
 	})
 	eventually(t, "whoever creates a pod is warned", func() error {
 		w.warnings.take()
-		p := objects(t, pod("watched", "astray", "nodeName: abroad"))[0]
+		p := terroir.MustObjects(t, pod("watched", "astray", "nodeName: abroad"))[0]
 		if err := w.Create(t.Context(), p); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 const selectedNode = "volume.kubernetes.io/selected-node"
@@ -130,7 +131,7 @@ func TestWhereAVolumeIsMadeIsTheSchedulersChoice(t *testing.T) {
 		escaped := strings.ReplaceAll(selectedNode, "/", "~1")
 		byTenant = []act{
 			{"create", func(ctx context.Context, c client.Client) error {
-				return c.Create(ctx, objects(t, claim(namespace, "chosen", "lazy", selectedNode+": abroad"))[0])
+				return c.Create(ctx, terroir.MustObjects(t, claim(namespace, "chosen", "lazy", selectedNode+": abroad"))[0])
 			}},
 			{"create by server-side apply", raw(claimNamed(namespace, "applied"), types.ApplyPatchType, fmt.Sprintf(
 				`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"applied","annotations":{%q:"abroad"}},"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"lazy","resources":{"requests":{"storage":"1Gi"}}}}`, selectedNode))},
@@ -420,10 +421,10 @@ func TestVolumesAreAttachedByTheirControllerAlone(t *testing.T) {
 	applied.Name = "applied"
 	for _, a := range []act{
 		{"create", func(ctx context.Context, c client.Client) error {
-			return c.Create(ctx, objects(t, attachment("by-name", "{persistentVolumeName: x}"))[0])
+			return c.Create(ctx, terroir.MustObjects(t, attachment("by-name", "{persistentVolumeName: x}"))[0])
 		}},
 		{"create with the volume inline", func(ctx context.Context, c client.Client) error {
-			return c.Create(ctx, objects(t, attachment("inline", inline))[0])
+			return c.Create(ctx, terroir.MustObjects(t, attachment("inline", inline))[0])
 		}},
 		{"server-side apply", raw(applied, types.ApplyPatchType,
 			`{"apiVersion":"storage.k8s.io/v1","kind":"VolumeAttachment","metadata":{"name":"applied"},"spec":{"attacher":"bsu.csi.outscale.com","nodeName":"abroad","source":{"persistentVolumeName":"x"}}}`)},

@@ -1,11 +1,9 @@
 package realnode
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -15,9 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -216,7 +212,7 @@ const sleeper = `{name: sleeper, image: "localhost/sleeper:local", imagePullPoli
 // apply applies everything in YAML, and again until it is accepted: webhooks may be on their way.
 func (w *world) apply(t *testing.T, text string) {
 	t.Helper()
-	for _, o := range objects(t, text) {
+	for _, o := range terroir.MustObjects(t, text) {
 		eventually(t, fmt.Sprintf("%s %s is accepted", o.GetKind(), o.GetName()), func() error {
 			return w.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("test"), client.ForceOwnership)
 		})
@@ -226,7 +222,7 @@ func (w *world) apply(t *testing.T, text string) {
 // create creates everything in YAML and deletes it at the test's end.
 func (w *world) create(t *testing.T, text string) {
 	t.Helper()
-	for _, o := range objects(t, text) {
+	for _, o := range terroir.MustObjects(t, text) {
 		if err := w.Create(t.Context(), o); err != nil {
 			t.Fatalf("creating %s %s: %v", o.GetKind(), o.GetName(), err)
 		}
@@ -248,24 +244,6 @@ func (w *world) remove(t *testing.T, o client.Object) {
 		}
 		return client.IgnoreNotFound(err)
 	})
-}
-
-// objects reads YAML documents.
-func objects(t *testing.T, text string) []*unstructured.Unstructured {
-	t.Helper()
-	var found []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
-	for {
-		u := &unstructured.Unstructured{}
-		err := decoder.Decode(u)
-		if errors.Is(err, io.EOF) {
-			return found
-		}
-		if err != nil {
-			t.Fatalf("reading %s: %v", text, err)
-		}
-		found = append(found, u)
-	}
 }
 
 // eventually waits for a condition.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 func TestAStaticPodRunsUnaskedAndIsCounted(t *testing.T) {
@@ -89,7 +90,7 @@ subjects: [{kind: User, name: alice}]
 		{"another node's kubelet", w.as(t, "system:node:simulated", "system:nodes"), `node "simulated" can only create pods with spec.nodeName set to itself`},
 	} {
 		t.Run(c.title, func(t *testing.T) {
-			forged := objects(t, fmt.Sprintf(`
+			forged := terroir.MustObjects(t, fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
 metadata: {name: forged, namespace: abroad, annotations: {kubernetes.io/config.mirror: x, kubernetes.io/config.source: file, kubernetes.io/config.hash: x}}

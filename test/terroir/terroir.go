@@ -89,13 +89,11 @@ func Client(c *cluster.Cluster) (client.Client, error) {
 }
 
 func startManager(ctx context.Context, c *cluster.Cluster, flags []string) error {
-	binary := filepath.Join(c.Dir(), "bin", "manager")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/manager")
-	build.Dir = Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the manager: %w\n%s", err, out)
+	binary, err := build(ctx, c, "manager")
+	if err != nil {
+		return err
 	}
-	kubeconfig, err := accountKubeconfig(ctx, c)
+	kubeconfig, err := accountKubeconfig(ctx, c, "terroir-manager")
 	if err != nil {
 		return err
 	}
@@ -120,26 +118,37 @@ func startManager(ctx context.Context, c *cluster.Cluster, flags []string) error
 	return nil
 }
 
-// accountKubeconfig writes a kubeconfig that acts as the service account terroir-manager.
-func accountKubeconfig(ctx context.Context, c *cluster.Cluster) (string, error) {
+// build builds a command, and gives the path of its program.
+func build(ctx context.Context, c *cluster.Cluster, command string, environment ...string) (string, error) {
+	binary := filepath.Join(c.Dir(), "bin", command)
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/"+command)
+	build.Dir, build.Env = Root(), append(os.Environ(), environment...)
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", command, err, out)
+	}
+	return binary, nil
+}
+
+// accountKubeconfig writes a kubeconfig that acts as a service account of Terroir's.
+func accountKubeconfig(ctx context.Context, c *cluster.Cluster, account string) (string, error) {
 	clientset, err := kubernetes.NewForConfig(c.Config())
 	if err != nil {
 		return "", fmt.Errorf("making a client: %w", err)
 	}
 	day := int64(24 * 60 * 60)
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &day}}
-	token, err := clientset.CoreV1().ServiceAccounts(v1alpha1.SystemNamespace).CreateToken(ctx, "terroir-manager", request, metav1.CreateOptions{})
+	token, err := clientset.CoreV1().ServiceAccounts(v1alpha1.SystemNamespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("asking for a token of the service account: %w", err)
 	}
 	config := clientcmdapi.NewConfig()
 	config.Clusters["local"] = &clientcmdapi.Cluster{Server: c.Config().Host, CertificateAuthorityData: c.CA().CertPEM()}
-	config.AuthInfos["terroir-manager"] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
-	config.Contexts["local"] = &clientcmdapi.Context{Cluster: "local", AuthInfo: "terroir-manager", Namespace: v1alpha1.SystemNamespace}
+	config.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
+	config.Contexts["local"] = &clientcmdapi.Context{Cluster: "local", AuthInfo: account, Namespace: v1alpha1.SystemNamespace}
 	config.CurrentContext = "local"
-	path := filepath.Join(c.Dir(), "config", "terroir-manager.kubeconfig")
+	path := filepath.Join(c.Dir(), "config", account+".kubeconfig")
 	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		return "", fmt.Errorf("writing the manager's kubeconfig: %w", err)
+		return "", fmt.Errorf("writing the kubeconfig of %s: %w", account, err)
 	}
 	return path, nil
 }

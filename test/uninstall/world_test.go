@@ -1,11 +1,9 @@
 package uninstall
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -265,7 +262,7 @@ func (w *world) kept(t *testing.T) {
 
 func (w *world) ensure(t *testing.T, text string) {
 	t.Helper()
-	for _, o := range objects(t, text) {
+	for _, o := range terroir.MustObjects(t, text) {
 		if err := client.IgnoreAlreadyExists(w.Create(t.Context(), o)); err != nil {
 			t.Fatalf("creating %s %s: %v", o.GetKind(), o.GetName(), err)
 		}
@@ -282,27 +279,9 @@ func (w *world) removePods(t *testing.T) {
 
 func (w *world) create(t *testing.T, text string) {
 	t.Helper()
-	for _, o := range objects(t, text) {
+	for _, o := range terroir.MustObjects(t, text) {
 		if err := w.Create(t.Context(), o); err != nil {
 			t.Fatalf("creating %s %s: %v", o.GetKind(), o.GetName(), err)
-		}
-	}
-}
-
-func objects(t *testing.T, text string) []*unstructured.Unstructured {
-	t.Helper()
-	var found []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
-	for {
-		u := &unstructured.Unstructured{}
-		err := decoder.Decode(u)
-		switch {
-		case errors.Is(err, io.EOF):
-			return found
-		case err != nil:
-			t.Fatal(err)
-		case len(u.Object) > 0:
-			found = append(found, u)
 		}
 	}
 }
