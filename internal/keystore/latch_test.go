@@ -12,7 +12,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -20,8 +19,8 @@ import (
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-func hsm(name string) *v1alpha1.KeyStore {
-	return keyStore(name, func(s *v1alpha1.KeyStore) {
+func hsm() *v1alpha1.KeyStore {
+	return keyStore("hsm", func(s *v1alpha1.KeyStore) {
 		s.Spec.Type = v1alpha1.KeyStorePKCS11
 		s.Spec.CredentialsSecretRef.Name = "pin"
 		s.Status.Keys = 7 // somebody else's
@@ -51,10 +50,8 @@ func (w *latchWorld) latch(observer string) *statusLatch {
 	if err := w.Get(w.Context(), client.ObjectKeyFromObject(is), is); err != nil {
 		w.Fatal(err)
 	}
-	return &statusLatch{
-		live: w.WithWatch, writer: w.WithWatch, store: types.NamespacedName{Name: "hsm"}, observer: observer, now: time.Now,
-		secret: secretVersion{"pin", string(is.UID), is.ResourceVersion},
-	}
+	o := NewObserver(ObserverOptions{Name: observer, Client: w.WithWatch, Live: w.WithWatch, Now: time.Now})
+	return newLatch(o, "hsm", secretVersion{"pin", string(is.UID), is.ResourceVersion})
 }
 
 func (w *latchWorld) login() *v1alpha1.KeyStoreLogin {
@@ -117,7 +114,7 @@ func (w *latchWorld) left(l *statusLatch, accepted bool, state v1alpha1.LoginSta
 }
 
 func TestAWrongPINIsTriedOnce(t *testing.T) {
-	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{})
+	w := newLatchWorld(t, hsm(), interceptor.Funcs{})
 	l := w.latch("manager")
 	w.entered(l, false)
 	w.left(l, false, v1alpha1.LoginFailed)
@@ -132,7 +129,7 @@ func TestAWrongPINIsTriedOnce(t *testing.T) {
 }
 
 func TestAGoodPINIsTriedAgain(t *testing.T) {
-	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{})
+	w := newLatchWorld(t, hsm(), interceptor.Funcs{})
 	for range 3 {
 		l := w.latch("manager")
 		w.entered(l, false)
@@ -166,9 +163,9 @@ func TestWhoDiesTryingLeavesTheLatchClosed(t *testing.T) {
 		"a state that nobody knows":                                 {&v1alpha1.KeyStoreLogin{State: "Pondering", Observer: "par1", Succeeded: true}, false, `"Pondering"`, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{})
+			w := newLatchWorld(t, hsm(), interceptor.Funcs{})
 			l := w.latch("manager")
-			s := hsm("hsm")
+			s := hsm()
 			if err := w.Get(t.Context(), client.ObjectKeyFromObject(s), s); err != nil {
 				t.Fatal(err)
 			}
@@ -185,8 +182,8 @@ func TestWhoDiesTryingLeavesTheLatchClosed(t *testing.T) {
 				return
 			}
 			w.refused(l, c.countLow, c.refusal)
-			if l.passing != c.passing {
-				t.Errorf("passing: %t", l.passing)
+			if l.passing.Load() != c.passing {
+				t.Errorf("passing: %t", l.passing.Load())
 			}
 		})
 	}
@@ -197,7 +194,7 @@ func TestOfManyWhoRaceForAWrongPINOneTries(t *testing.T) {
 	var reads, tried atomic.Int32
 	var racing sync.WaitGroup
 	allHaveRead := make(chan struct{}) // before that nobody writes
-	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{
+	w := newLatchWorld(t, hsm(), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			err := c.Get(ctx, key, o, opts...)
 			if _, ok := o.(*v1alpha1.KeyStore); ok && reads.Add(1) == racers {
@@ -240,10 +237,12 @@ func TestNothingIsTriedWhenTheLatchCannotBeWritten(t *testing.T) {
 			}
 			return c.Get(ctx, key, o, opts...)
 		}},
-		"the status cannot be written": {SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error { return down }},
+		"the status cannot be written": {SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+			return down
+		}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			l := newLatchWorld(t, hsm("hsm"), funcs).latch("manager")
+			l := newLatchWorld(t, hsm(), funcs).latch("manager")
 			if err := l.Enter(t.Context(), false); !errors.Is(err, down) {
 				t.Errorf("got %v", err)
 			}
@@ -257,7 +256,7 @@ func TestNothingIsTriedWhenTheLatchCannotBeWritten(t *testing.T) {
 func TestWhoeverWritesInBetweenIsReadFirst(t *testing.T) {
 	var w *latchWorld
 	var passed atomic.Bool
-	w = newLatchWorld(t, hsm("hsm"), interceptor.Funcs{
+	w = newLatchWorld(t, hsm(), interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			if passed.CompareAndSwap(false, true) { // another one is faster, and his PIN is refused
 				other := w.latch("par1")
@@ -276,7 +275,7 @@ func TestWhoeverWritesInBetweenIsReadFirst(t *testing.T) {
 func TestWhatCameOfALoginIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{
+		w := newLatchWorld(t, hsm(), interceptor.Funcs{
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 				if away.Load() {
 					return apierrors.NewServiceUnavailable("away")
@@ -311,7 +310,7 @@ func TestWhatCameOfALoginIsNotLost(t *testing.T) {
 
 func TestWhoComesTooLateTriesNothingAndLeavesNoTrace(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{
+	w := newLatchWorld(t, hsm(), interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			cancel()
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)
@@ -324,13 +323,13 @@ func TestWhoComesTooLateTriesNothingAndLeavesNoTrace(t *testing.T) {
 	if is := w.login(); is != nil {
 		t.Errorf("the latch says %+v", is)
 	}
-	if !l.passing {
+	if !l.passing.Load() {
 		t.Error("that is nothing that stays")
 	}
 }
 
 func TestWhoLeavesLateDoesNotTouchANewerAttempt(t *testing.T) {
-	w := newLatchWorld(t, hsm("hsm"), interceptor.Funcs{})
+	w := newLatchWorld(t, hsm(), interceptor.Funcs{})
 	slow := w.latch("manager")
 	w.entered(slow, false)
 	w.newPIN("5678")
@@ -347,7 +346,7 @@ func TestWhoLeavesLateDoesNotTouchANewerAttempt(t *testing.T) {
 
 // Through the whole engine: the adapter enters the latch at each login, and a wrong PIN costs one try, over sweeps, restarts and replicas.
 func TestAnObserverTriesAWrongPINOnce(t *testing.T) {
-	onStage(t, []client.Object{hsm("hsm"), secret("pin"), encryptionKey("a", "hsm"), encryptionKey("b", "hsm")}, answers{}, func(s *stage) {
+	onStage(t, []client.Object{hsm(), secret("pin"), encryptionKey("a", "hsm"), encryptionKey("b", "hsm")}, answers{}, func(s *stage) {
 		tried := map[string]int{}
 		right := "5678"
 		s.store.setAll(func(ctx context.Context, k Key) Sighting {

@@ -31,10 +31,10 @@ func TestAQuietStoreCostsOneLeaseASweep(t *testing.T) {
 		}
 		before := s.told("key-07")
 		for range 3 {
-			was := s.confirmed("bao")
+			was := s.confirmed()
 			s.sweep()
 			names(s, "written in a quiet sweep", s.takeWrites(), "apply keys.bao.manager")
-			if !s.confirmed("bao").After(was) {
+			if !s.confirmed().After(was) {
 				t.Error("the Lease was written and does not say that the sweep was later")
 			}
 		}
@@ -50,10 +50,13 @@ func TestWhatIsToldOfAKey(t *testing.T) {
 		if told.Outcome != v1alpha1.OutcomeFound || told.Fingerprint != print64("a") || told.KeyUID != "uid-of-kek" || told.Store != "bao" || told.Observer != "manager" {
 			t.Errorf("told: %+v", told)
 		}
-		if i := slices.IndexFunc(told.Facts, func(f v1alpha1.ObservedFact) bool { return f.Name == keys.FactUsable && f.Value == "true" && f.Evidence == v1alpha1.EvidenceTested }); i < 0 {
+		used := func(f v1alpha1.ObservedFact) bool {
+			return f.Name == keys.FactUsable && f.Value == "true" && f.Evidence == v1alpha1.EvidenceTested
+		}
+		if !slices.ContainsFunc(told.Facts, used) {
 			t.Errorf("the key was used, and the facts do not say so: %+v", told.Facts)
 		}
-		if s.confirmed("bao").IsZero() {
+		if s.confirmed().IsZero() {
 			t.Error("no Lease confirms it")
 		}
 	})
@@ -84,7 +87,7 @@ func TestAKeyWithAnotherFingerprintIsUsedAtOnce(t *testing.T) {
 	onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("kek", "bao")}, answers{"kek": good("a")}, func(s *stage) {
 		before := s.told("kek")
 		s.store.takeAsked()
-		s.store.set("kek", good("b"))
+		s.store.set(good("b"))
 		s.sweep()
 		names(s, "asked", s.store.takeAsked(), "kek", "kek!")
 		after := s.told("kek")
@@ -119,7 +122,7 @@ func TestASilentStoreTakesNothingAwayAndIsNotHammered(t *testing.T) {
 	}
 	onStage(t, objects, all, func(s *stage) {
 		s.sweep()
-		before, confirmed := s.told("key-50"), s.confirmed("bao")
+		before, confirmed := s.told("key-50"), s.confirmed()
 		s.store.takeAsked()
 		s.takeWrites()
 		s.store.setAll(saying(v1alpha1.OutcomeUnreachable, "the server does not answer"))
@@ -135,7 +138,7 @@ func TestASilentStoreTakesNothingAwayAndIsNotHammered(t *testing.T) {
 		if told.LastFound == nil || told.LastFound.Time.Before(confirmed.Truncate(time.Second)) {
 			t.Errorf("lastFound is %v; it was found at %v", told.LastFound, confirmed)
 		}
-		if !s.confirmed("bao").Equal(confirmed) {
+		if !s.confirmed().Equal(confirmed) {
 			t.Error("a sweep that reached nobody was confirmed")
 		}
 		if asked := s.store.takeAsked(); len(asked) > 20 {
@@ -151,7 +154,7 @@ func TestASilentStoreTakesNothingAwayAndIsNotHammered(t *testing.T) {
 		if told.Outcome != v1alpha1.OutcomeFound || told.LastFound != nil || !slices.Equal(told.Facts, before.Facts) {
 			t.Errorf("the store is back: told %+v", told)
 		}
-		if !s.confirmed("bao").After(confirmed) {
+		if !s.confirmed().After(confirmed) {
 			t.Error("the store is back, and no Lease says so")
 		}
 	})
@@ -164,9 +167,9 @@ func TestOneKeyThatTheStoreChokesOnDoesNotHarmTheOthers(t *testing.T) {
 		for key, want := range map[string]v1alpha1.ProbeOutcome{"a": v1alpha1.OutcomeFound, "b": v1alpha1.OutcomeUnreachable, "c": v1alpha1.OutcomeFound} {
 			same(t, key, s.told(key).Outcome, want, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
 		}
-		was := s.confirmed("bao")
+		was := s.confirmed()
 		s.sweep()
-		if !s.confirmed("bao").After(was) {
+		if !s.confirmed().After(was) {
 			t.Error("the others are not confirmed")
 		}
 	})
@@ -209,7 +212,7 @@ func TestOutcomesThatSaySomethingOfTheKey(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("kek", "bao")}, answers{"kek": good("a")}, func(s *stage) {
-				s.store.set("kek", saying(c.outcome, "because"))
+				s.store.set(saying(c.outcome, "because"))
 				s.sweep()
 				told := s.told("kek")
 				if forgotten := told.Fingerprint == "" && len(told.Facts) == 0; forgotten != c.forgotten {
@@ -226,13 +229,13 @@ func TestOutcomesThatSaySomethingOfTheKey(t *testing.T) {
 func TestANewKeyIsLookedAtAtOnce(t *testing.T) {
 	onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("old", "bao")}, answers{"old": good("a"), "new": good("b")}, func(s *stage) {
 		s.store.takeAsked()
-		confirmed := s.confirmed("bao")
+		confirmed := s.confirmed()
 		s.later(time.Second)
 		s.must(s.Create(t.Context(), encryptionKey("new", "bao")))
 		s.touch("bao")
 		names(s, "asked", s.store.takeAsked(), "new!")
 		same(t, "outcome", s.told("new").Outcome, v1alpha1.OutcomeFound, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
-		if !s.confirmed("bao").Equal(confirmed) {
+		if !s.confirmed().Equal(confirmed) {
 			t.Error("one key was looked at, and all were confirmed")
 		}
 	})
@@ -267,7 +270,7 @@ func TestAKeyThatComesByTheNameOfAnotherBeginsFromScratch(t *testing.T) {
 		next := encryptionKey("kek", "bao")
 		next.UID = "another"
 		s.must(s.Create(t.Context(), next))
-		s.store.set("kek", saying(v1alpha1.OutcomeNotFound, "no such key"))
+		s.store.set(saying(v1alpha1.OutcomeNotFound, "no such key"))
 		s.later(time.Second)
 		s.takeWrites()
 		s.touch("bao")
@@ -357,7 +360,7 @@ func TestAProberThatPanicsIsOpenedAnew(t *testing.T) {
 		if told.Outcome != v1alpha1.OutcomeUnreachable || strings.Contains(told.Message, "1234") {
 			t.Errorf("told %+v", told)
 		}
-		s.store.set("kek", good("a"))
+		s.store.set(good("a"))
 		s.later(2 * firstRetry)
 		same(t, "outcome", s.told("kek").Outcome, v1alpha1.OutcomeFound, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
 		same(t, "opened", len(s.store.opened), 2, func(a, b int) bool { return a == b })
@@ -439,7 +442,7 @@ func TestAfterARestart(t *testing.T) {
 	onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("kek", "bao")}, answers{"kek": good("a")}, func(s *stage) {
 		s.sweep()
 		s.sweep()
-		before, confirmed := s.told("kek"), s.confirmed("bao")
+		before := s.told("kek")
 		s.quit()
 		s.takeWrites()
 		s.later(time.Minute)
@@ -447,7 +450,7 @@ func TestAfterARestart(t *testing.T) {
 		s.start()
 		names(s, "written when nothing changed", s.takeWrites(), "apply keys.bao.manager")
 		same(t, "since", s.told("kek").Since.Time, before.Since.Time, time.Time.Equal)
-		confirmed = s.confirmed("bao")
+		confirmed := s.confirmed()
 
 		s.quit()
 		s.store.setAll(saying(v1alpha1.OutcomeUnreachable, "silence"))
@@ -465,18 +468,18 @@ func TestAfterARestart(t *testing.T) {
 
 func TestWhatCannotBeToldIsNotConfirmed(t *testing.T) {
 	onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("kek", "bao")}, answers{"kek": good("a")}, func(s *stage) {
-		was := s.confirmed("bao")
+		was := s.confirmed()
 		whole := s.observer.Client
 		s.observer.Client = refusing{whole}
-		s.store.set("kek", saying(v1alpha1.OutcomeDestroyed, "destroyed"))
+		s.store.set(saying(v1alpha1.OutcomeDestroyed, "destroyed"))
 		s.sweep()
-		if !s.confirmed("bao").Equal(was) {
+		if !s.confirmed().Equal(was) {
 			t.Error("the key is destroyed, that could not be written, and yet all is confirmed as it is written")
 		}
 		s.observer.Client = whole
 		s.sweep()
 		same(t, "outcome", s.told("kek").Outcome, v1alpha1.OutcomeDestroyed, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
-		if !s.confirmed("bao").After(was) {
+		if !s.confirmed().After(was) {
 			t.Error("it is written now, and not confirmed")
 		}
 	})

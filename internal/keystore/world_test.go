@@ -102,10 +102,11 @@ func (f *fakeStore) takeAsked() []string {
 	return names
 }
 
-func (f *fakeStore) set(key string, answer func(context.Context, Key) Sighting) {
+// set has the store answer this of the key kek.
+func (f *fakeStore) set(answer func(context.Context, Key) Sighting) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answers[key] = answer
+	f.answers["kek"] = answer
 }
 
 func (f *fakeStore) setAll(answer func(context.Context, Key) Sighting) {
@@ -211,7 +212,7 @@ func (s *stage) later(d time.Duration) {
 	synctest.Wait()
 }
 
-// sweeps lets so much time pass that every store is swept, once.
+// sweep lets so much time pass that every store is swept, once.
 func (s *stage) sweep() { s.later(interval*11/10 + time.Second) }
 
 // touch tells the observer of a change, as the cache would.
@@ -229,9 +230,10 @@ func (s *stage) counting() interceptor.Funcs {
 	}
 	return interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			if named, ok := o.(interface{ GetName() *string }); ok {
+			switch named := o.(type) {
+			case interface{ GetName() *string }:
 				note("apply %s", *named.GetName())
-			} else if named, ok := o.(interface{ GetName() string }); ok {
+			case interface{ GetName() string }:
 				note("apply %s", named.GetName())
 			}
 			return c.Apply(ctx, o, opts...)
@@ -268,10 +270,10 @@ func (s *stage) told(key string) v1alpha1.KeyObservationSpec {
 }
 
 // confirmed is when a sweep last began that confirmed all. Zero: never.
-func (s *stage) confirmed(store string) time.Time {
+func (s *stage) confirmed() time.Time {
 	s.Helper()
 	lease := &coordinationv1.Lease{}
-	err := s.Get(s.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: LeaseName(store, "manager")}, lease)
+	err := s.Get(s.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: LeaseName("bao", "manager")}, lease)
 	if client.IgnoreNotFound(err) != nil {
 		s.Fatal(err)
 	}

@@ -190,24 +190,26 @@ func TestWhenTheServerDoesNotGiveTheKey(t *testing.T) {
 		outcome v1alpha1.ProbeOutcome
 		message string
 	}{
-		"there is none":                         {func(w *world) { w.server.Delete("kek") }, v1alpha1.OutcomeNotFound, "the engine has no key of that name"},
-		"there is no engine":                    {func(w *world) { w.store.Spec.Transit.Mount = "health/transit" }, v1alpha1.OutcomeMisconfigured, "no engine is mounted at health/transit"},
-		"the token may not":                     {func(w *world) { w.server.Deny("keys/kek", true) }, v1alpha1.OutcomeForbidden, "the token may not read the key"},
-		"the token may not even look":           {func(w *world) { w.server.Deny("keys/kek", true); w.server.Deny("auth/token/lookup-self", true) }, v1alpha1.OutcomeForbidden, "the token may not read the key, and may not look itself up: it may have expired"},
-		"the token is none":                     {func(w *world) { w.store.Credentials.Secret["token"] = []byte("hvs.other") }, v1alpha1.OutcomeUnauthenticated, "the server does not take the token: it is wrong, has expired, or was revoked"},
-		"it is sealed":                          {func(w *world) { w.server.Be(transit.Sealed) }, v1alpha1.OutcomeUnreachable, "the server is sealed"},
-		"it is on standby":                      {func(w *world) { w.server.Be(transit.Standby) }, v1alpha1.OutcomeUnreachable, "the server is on standby"},
-		"it is not initialised":                 {func(w *world) { w.server.Be(transit.Uninitialised) }, v1alpha1.OutcomeUnreachable, "the server is not initialised"},
-		"a load balancer knows no such page":    {func(w *world) { w.server.Instead(says(404, "<html>Not Found</html>")) }, v1alpha1.OutcomeUnreachable, "the server answered with status 404"},
-		"404 and an object of somebody's":       {func(w *world) { w.server.Instead(says(404, `{"message":"not found"}`)) }, v1alpha1.OutcomeUnreachable, "the server answered with status 404"},
-		"it is overloaded":                      {func(w *world) { w.server.Instead(says(502, "")) }, v1alpha1.OutcomeUnreachable, "the server answered with status 502"},
-		"it says nothing":                       {func(w *world) { w.server.Instead(says(200, "")) }, v1alpha1.OutcomeUnreachable, "the server's answer is not one of a transit engine"},
-		"it says something else":                {func(w *world) { w.server.Instead(says(200, `{"data":{"value":1}}`)) }, v1alpha1.OutcomeUnreachable, "the server's answer is not one of a transit engine"},
-		"it says a key without versions":        {func(w *world) { w.server.Instead(says(200, `{"data":{"type":"aes256-gcm96","keys":{}}}`)) }, v1alpha1.OutcomeUnreachable, "the server's answer is not one of a transit engine"},
-		"it says too much":                      {func(w *world) { w.server.Instead(says(200, strings.Repeat(" ", mostBytes+1))) }, v1alpha1.OutcomeUnreachable, "the server's answer is longer than 1 MiB"},
-		"it has gone":                           {func(w *world) { _ = w.server.Close() }, v1alpha1.OutcomeUnreachable, "nothing listens at the server's address"},
-		"nobody vouches for its certificate":    {func(w *world) { w.store.Credentials.CA = certtest.New(w).Secret() }, v1alpha1.OutcomeUnreachable, "the server is not believed: no authority that is trusted vouches for its certificate"},
-		"its key is none of those pinned":       {func(w *world) { w.store.Spec.TLS.SPKIPins = []v1alpha1.SPKIPin{w.authority.Server(w, "localhost").Pin(w)} }, v1alpha1.OutcomeUnreachable, "the server is not believed: its certificate is valid, and its public key is none of tls.spkiPins"},
+		"there is none":                      {func(w *world) { w.server.Delete("kek") }, v1alpha1.OutcomeNotFound, "the engine has no key of that name"},
+		"there is no engine":                 {func(w *world) { w.store.Spec.Transit.Mount = "health/transit" }, v1alpha1.OutcomeMisconfigured, "no engine is mounted at health/transit"},
+		"the token may not":                  {func(w *world) { w.server.Deny("keys/kek", true) }, v1alpha1.OutcomeForbidden, "the token may not read the key"},
+		"the token may not even look":        {func(w *world) { w.server.Deny("keys/kek", true); w.server.Deny("auth/token/lookup-self", true) }, v1alpha1.OutcomeForbidden, "the token may not read the key, and may not look itself up: it may have expired"},
+		"the token is none":                  {func(w *world) { w.store.Credentials.Secret["token"] = []byte("hvs.other") }, v1alpha1.OutcomeUnauthenticated, "the server does not take the token: it is wrong, has expired, or was revoked"},
+		"it is sealed":                       {func(w *world) { w.server.Be(transit.Sealed) }, v1alpha1.OutcomeUnreachable, "the server is sealed"},
+		"it is on standby":                   {func(w *world) { w.server.Be(transit.Standby) }, v1alpha1.OutcomeUnreachable, "the server is on standby"},
+		"it is not initialised":              {func(w *world) { w.server.Be(transit.Uninitialised) }, v1alpha1.OutcomeUnreachable, "the server is not initialised"},
+		"a load balancer knows no such page": {func(w *world) { w.server.Instead(says(404, "<html>Not Found</html>")) }, v1alpha1.OutcomeUnreachable, "the server answered with status 404"},
+		"404 and an object of somebody's":    {func(w *world) { w.server.Instead(says(404, `{"message":"not found"}`)) }, v1alpha1.OutcomeUnreachable, "the server answered with status 404"},
+		"it is overloaded":                   {func(w *world) { w.server.Instead(says(502, "")) }, v1alpha1.OutcomeUnreachable, "the server answered with status 502"},
+		"it says nothing":                    {func(w *world) { w.server.Instead(says(200, "")) }, v1alpha1.OutcomeUnreachable, "the server's answer is not one of a transit engine"},
+		"it says something else":             {func(w *world) { w.server.Instead(says(200, `{"data":{"value":1}}`)) }, v1alpha1.OutcomeUnreachable, "the server's answer is not one of a transit engine"},
+		"it says a key without versions":     {func(w *world) { w.server.Instead(says(200, `{"data":{"type":"aes256-gcm96","keys":{}}}`)) }, v1alpha1.OutcomeUnreachable, "the server's answer is not one of a transit engine"},
+		"it says too much":                   {func(w *world) { w.server.Instead(says(200, strings.Repeat(" ", mostBytes+1))) }, v1alpha1.OutcomeUnreachable, "the server's answer is longer than 1 MiB"},
+		"it has gone":                        {func(w *world) { _ = w.server.Close() }, v1alpha1.OutcomeUnreachable, "nothing listens at the server's address"},
+		"nobody vouches for its certificate": {func(w *world) { w.store.Credentials.CA = certtest.New(w).Secret() }, v1alpha1.OutcomeUnreachable, "the server is not believed: no authority that is trusted vouches for its certificate"},
+		"its key is none of those pinned": {func(w *world) {
+			w.store.Spec.TLS.SPKIPins = []v1alpha1.SPKIPin{w.authority.Server(w, "localhost").Pin(w)}
+		}, v1alpha1.OutcomeUnreachable, "the server is not believed: its certificate is valid, and its public key is none of tls.spkiPins"},
 		"its key is pinned":                     {func(w *world) { w.store.Spec.TLS.SPKIPins = []v1alpha1.SPKIPin{w.pair.Pin(w)} }, v1alpha1.OutcomeFound, ""},
 		"the server has namespaces, in another": {func(w *world) { w.store.Spec.Transit.Namespace = "health"; w.server.Instead(onlyNamespace("other")) }, v1alpha1.OutcomeMisconfigured, "no engine is mounted at transit"},
 	} {
@@ -253,7 +255,9 @@ func TestRedirects(t *testing.T) {
 	w := newWorld(t)
 	p := w.open()
 
-	w.server.Instead(func(out http.ResponseWriter, r *http.Request) { http.Redirect(out, r, elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect) })
+	w.server.Instead(func(out http.ResponseWriter, r *http.Request) {
+		http.Redirect(out, r, elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	})
 	if s := w.probe(p, "kek", true); s.Outcome != v1alpha1.OutcomeUnreachable || !strings.HasPrefix(s.Message, "the server points to another host, which is not followed") {
 		t.Errorf("got %+v", s)
 	}
@@ -261,14 +265,17 @@ func TestRedirects(t *testing.T) {
 		t.Errorf("another host was asked, with the token %v", carried)
 	}
 
-	w.server.Instead(func(out http.ResponseWriter, r *http.Request) { http.Redirect(out, r, w.server.Address()+r.URL.Path, http.StatusTemporaryRedirect) })
+	w.server.Instead(func(out http.ResponseWriter, r *http.Request) {
+		http.Redirect(out, r, w.server.Address()+r.URL.Path, http.StatusTemporaryRedirect)
+	})
 	if s := w.probe(p, "kek", true); s.Outcome != v1alpha1.OutcomeUnreachable {
 		t.Errorf("a server that points to itself for ever: got %+v", s)
 	}
 
 	times := 0
 	w.server.Instead(func(out http.ResponseWriter, r *http.Request) { // another node behind the same name
-		if times++; times > 1 {
+		times++
+		if times > 1 {
 			w.server.Instead(nil)
 		}
 		http.Redirect(out, r, w.server.Address()+r.URL.Path, http.StatusTemporaryRedirect)
