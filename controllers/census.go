@@ -21,6 +21,9 @@ type auditor struct {
 	worth    map[string]trust.Assessment
 	terrain  *placement.Terrain
 	depot    depot
+	// labels are those of the namespaces, and qualified says in which zones a key may lie.
+	labels    map[string]map[string]string
+	qualified func(zone, level string) bool
 	// lasts tells of a spread that is lost whether it has been so for long enough; nil: nobody asks about spreads.
 	lasts func(workload string, bySite map[string]int) bool
 }
@@ -33,10 +36,12 @@ func takeCensus(
 	a := &auditor{
 		set: set, settings: settings, world: world, worth: worth,
 		terrain: terrainOf(view, world.nodes, worth), depot: depotIn(world.storage), lasts: lasts,
+		labels: map[string]map[string]string{}, qualified: qualifiedIn(view),
 	}
 	concerned := map[policy.Source]*concern{}
 	for i := range world.namespaces {
 		n := &world.namespaces[i]
+		a.labels[n.Name] = n.Labels
 		for _, p := range set.Concerning(namespaceOf(n)) {
 			c := concerned[p.Source]
 			if c == nil {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/keys"
 	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
@@ -35,7 +36,7 @@ func (c *Compiler) loop() loop {
 	l := loop{name: "compiler", everywhere: true, pass: c.pass}
 	for _, o := range []client.Object{
 		&v1alpha1.Framework{}, &v1alpha1.CloudProvider{}, &v1alpha1.Zone{}, &v1alpha1.Qualification{}, &v1alpha1.TrustLevel{},
-		&v1alpha1.ClusterPlacementPolicy{}, &v1alpha1.PlacementPolicy{},
+		&v1alpha1.ClusterPlacementPolicy{}, &v1alpha1.PlacementPolicy{}, &v1alpha1.EncryptionKey{},
 	} {
 		l.watches = append(l.watches, watch{object: o, after: atOnce, news: specChanged})
 	}
@@ -67,7 +68,8 @@ func (c *Compiler) gather(ctx context.Context) (sources, error) {
 	var s sources
 	var clusterPolicies v1alpha1.ClusterPlacementPolicyList
 	var policies v1alpha1.PlacementPolicyList
-	if err := listAll(ctx, c.reader, &clusterPolicies, &policies); err != nil {
+	var encryptionKeys v1alpha1.EncryptionKeyList
+	if err := listAll(ctx, c.reader, &clusterPolicies, &policies, &encryptionKeys); err != nil {
 		return s, err
 	}
 	// A missing config has the defaults: the fence loop creates it.
@@ -75,11 +77,20 @@ func (c *Compiler) gather(ctx context.Context) (sources, error) {
 		return s, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, err)
 	}
 	s.policies = policy.Objects{
-		ClusterPolicies: clusterPolicies.Items, Policies: policies.Items, ExemptNamespaces: wordsOf(s.config.Spec.ExemptNamespaces),
+		ClusterPolicies: clusterPolicies.Items, Policies: policies.Items, Keys: namedKeys(encryptionKeys.Items), ExemptNamespaces: wordsOf(s.config.Spec.ExemptNamespaces),
 	}
 	var err error
 	s.catalogue, err = gatherCatalogue(ctx, c.reader)
 	return s, err
+}
+
+// namedKeys are what policies have to know of keys: which there are, and who may ask for them. What they are at is for the gate to look up.
+func namedKeys(encryptionKeys []v1alpha1.EncryptionKey) []policy.Key {
+	named := make([]policy.Key, len(encryptionKeys))
+	for i := range encryptionKeys {
+		named[i] = policy.Key{Name: encryptionKeys[i].Name, Allows: keys.Compile(&encryptionKeys[i], nil).Allows}
+	}
+	return named
 }
 
 func gatherCatalogue(ctx context.Context, reader client.Reader) (trust.Objects, error) {

@@ -137,7 +137,7 @@ func problemsIn(found *auditedClaim) []problem {
 	return found.problems
 }
 
-// volume judges where a volume lies, where it is attached, and who else reaches what is on it.
+// volume judges where a volume lies, where it is attached, who else reaches what is on it, and how it is encrypted.
 func (a *auditor) volume(c *concern, claim *corev1.PersistentVolumeClaim, v *corev1.PersistentVolume) []problem {
 	of := storage.Of(v)
 	problems := problemsOf(a.terrain.JudgeVolume(c.owed, of))
@@ -152,8 +152,17 @@ func (a *auditor) volume(c *concern, claim *corev1.PersistentVolumeClaim, v *cor
 				"volume %s, which claim %s/%s has, to which %s does not apply, is the same as its volume %s", other.Name, ref.Namespace, ref.Name, c.Source, v.Name)})
 		}
 	}
+	problems = append(problems, a.encryption(c, claim)...)
 	for i := range problems {
 		problems[i].claim = claim.Name
 	}
 	return problems
+}
+
+// encryption judges under which key a volume is, with what was judged before its pods were let go. Nothing is said where nobody looked.
+func (a *auditor) encryption(c *concern, claim *corev1.PersistentVolumeClaim) []problem {
+	if c.owed.Encryption == nil || a.world.protections == nil {
+		return nil
+	}
+	return problemsOf(a.world.protections.judge(c.owed, a.labels[claim.Namespace], claim, a.qualified))
 }

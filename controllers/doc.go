@@ -10,6 +10,8 @@
 //   - [Obligation]: snapshot, namespaces, pods, nodes and volumes → floors, labels of namespaces, statuses of policies, which say what an
 //     audit of everything that is there found.
 //   - [Marks]: namespaces, claims, volumes and classes → the marks by which guards know volumes and classes.
+//   - [Gates]: snapshot, pods, claims, volumes, classes and keys → the gates of pods whose volumes are proven, why the others wait, and what was proven, on
+//     claims and volumes.
 //   - [Fence]: policies and settings → admission policies, webhook configurations, TerroirConfig.
 //
 // Events are coalesced: whatever happens within a moment leads to one [Pass]. Nothing is polled; a pass that knows when time

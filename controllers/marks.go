@@ -116,12 +116,16 @@ func decideMarks(w marksWorld) []marking {
 	return all
 }
 
-// classOf is the StorageClass by which a claim gets its volume; empty: none.
+// classOf is the StorageClass by which a claim gets its volume; empty: none. The old annotation goes before the field, as in Kubernetes: whoever
+// read it the other way round would judge another class than the one that makes the volume.
 func classOf(c *corev1.PersistentVolumeClaim) string {
+	if class, has := c.Annotations[corev1.BetaStorageClassAnnotation]; has {
+		return class
+	}
 	if c.Spec.StorageClassName != nil {
 		return *c.Spec.StorageClassName
 	}
-	return c.Annotations[corev1.BetaStorageClassAnnotation]
+	return ""
 }
 
 func (m *Marks) carryOut(ctx context.Context, all []marking) error {

@@ -31,6 +31,8 @@ type Obligation struct {
 	pods   podLister
 	store  *snapshot.Store
 	now    Clock
+	// surveyor looks up how volumes are encrypted.
+	surveyor *surveyor
 	// bound says since when the API server may be taken to mark the namespaces of a policy.
 	bound *boundPolicies
 	// spreads remembers which spreads are lost, and news tells of policies that cease, or begin again, to be honoured.
@@ -41,7 +43,7 @@ type Obligation struct {
 func (o *Obligation) loop(news *announcements) loop {
 	return loop{
 		name: "obligation", announcements: news, after: atOnce, pass: o.pass,
-		watches: append(storageWatches(), []watch{
+		watches: append(append(storageWatches(), keyWatches(atLeisure)...), []watch{
 			{object: &corev1.Namespace{}, after: atOnce, news: metadataChanged},
 			{object: &v1alpha1.PlacementFloor{}, after: atOnce, news: specChanged},
 			// A pod that owes by its own word makes its namespace governed; all others are only counted.
@@ -68,6 +70,8 @@ type demandWorld struct {
 	clusterPolicies []v1alpha1.ClusterPlacementPolicy
 	policies        []v1alpha1.PlacementPolicy
 	storage         storageWorld
+	// protections say how volumes are encrypted; nil: nobody looked.
+	protections *protections
 }
 
 // within reports whether every policy there is was compiled as it is now.
@@ -90,6 +94,7 @@ type due struct {
 	namespace *corev1.Namespace
 	governed  bool
 	warned    bool
+	encrypted bool                     // the floor demands something of volumes
 	floor     *v1alpha1.PlacementFloor // nil: none
 	owes      bool                     // the floor demands something, or says why nobody can
 	allKnown  bool                     // this was decided by all policies as they are now
@@ -109,11 +114,11 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
+	now := o.now()
+	if err := o.gatherVolumes(ctx, current.Policies, &world, now); err != nil {
 		return reconcile.Result{}, err
 	}
 	settled := o.settleAll(ctx, decideNamespaces(current.Policies, world), world.floors, world.within(current.Knows))
-	now := o.now()
 	view := current.Catalogue.At(now)
 	t := &policyTeller{
 		census: takeCensus(current.Policies, current.Settings, view, world, settled.failed, o.spreads.at(now)),
@@ -122,7 +127,18 @@ func (o *Obligation) pass(ctx context.Context) (reconcile.Result, error) {
 	if err := errors.Join(settled.err, o.tell(ctx, t, world)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), o.spreads.again(), now.Add(sweepEvery)), nil
+	return wakeAt(now, view.NextChange(), settled.again(now), t.again(), o.spreads.again(), world.protections.next(), now.Add(sweepEvery)), nil
+}
+
+// gatherVolumes looks at volumes: where they lie, and how they are encrypted.
+func (o *Obligation) gatherVolumes(ctx context.Context, set *policy.Set, world *demandWorld, now time.Time) error {
+	var err error
+	if world.storage, err = gatherStorage(ctx, o.reader); err != nil {
+		return err
+	}
+	found, err := o.surveyor.survey(ctx, world.storage, encrypting(set, world.namespaces, slices.Concat(slices.Collect(maps.Values(world.pods))...)), now)
+	world.protections = &found
+	return err
 }
 
 // settlement is how far writing what namespaces owe has come.
@@ -208,6 +224,7 @@ func decideNamespaces(set *policy.Set, world demandWorld) []due {
 		owed := set.Namespace(namespaceOf(n))
 		d := due{namespace: n, warned: warned(set, n), owes: owed.Owes()}
 		d.governed = d.owes || !set.Exempt(n.Name) && slices.ContainsFunc(world.pods[n.Name], annotated)
+		d.encrypted = owed.Encryption != nil
 		if d.governed {
 			d.floor = fence.Floor(n.Name, owed)
 		}
@@ -271,7 +288,7 @@ func (o *Obligation) writeFloor(ctx context.Context, is, wanted *v1alpha1.Placem
 func (o *Obligation) mark(ctx context.Context, d due, settled bool) (governed bool, err error) {
 	labels := map[string]any{}
 	for key, wanted := range map[string]bool{
-		v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned,
+		v1alpha1.GovernedLabel: d.governed, v1alpha1.WarnedLabel: d.warned, v1alpha1.EncryptedLabel: d.encrypted,
 		v1alpha1.UnsettledLabel: (!settled || !d.allKnown) && d.namespace.Labels[v1alpha1.UnsettledLabel] == "true",
 	} {
 		value, has := d.namespace.Labels[key]

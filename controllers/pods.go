@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"runtime"
 	"slices"
 	"strings"
@@ -28,13 +29,17 @@ import (
 )
 
 // seenPod is what the cache keeps of a Pod. Pods are the most numerous objects of a cluster: what the pods of a workload have in common is
-// kept once, and of each pod only its name, its node, its claims, and whether it is finished.
+// kept once, and of each pod only its name, its node, its claims, whether it is finished, and what was told of its encryption.
 type seenPod struct {
-	metav1.ObjectMeta // namespace, name, resource version; nothing else
+	metav1.ObjectMeta // namespace, name, resource version, and the UID of a pod that waits or was told something; nothing else
 	*look
 	node     unique.Handle[string]
 	claims   []string // the names of the PersistentVolumeClaims that it mounts
 	finished bool
+	// gated: it waits behind the gate of encryption.
+	gated bool
+	// shown is the digest of what its condition EncryptionProven says; 0: it has none.
+	shown uint64
 }
 
 // look is what the pods of a workload have in common, as far as judgements read it.
@@ -71,10 +76,12 @@ func (p *seenPod) on() string { return p.node.Value() }
 // stands reports whether the pod holds ground: it is bound, and not finished.
 func (p *seenPod) stands() bool { return p.on() != "" && !p.finished }
 
-// judged is the pod as the rules read it: as it would be created, before anybody bound it.
+// judged is the pod as the rules read it: as it would be created, before anybody bound it or lifted the gate of encryption. What its volumes are
+// under is judged by themselves.
 func (p *seenPod) judged() *placement.Pod {
 	pod := p.pod
 	pod.Metadata.Name = p.Name
+	pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha1.EncryptionGate}}
 	return &pod
 }
 
@@ -101,13 +108,40 @@ func (l *looks) slim(o any) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading pod %s/%s: %w", p.Namespace, p.Name, err)
 	}
-	return &seenPod{
+	s := &seenPod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: unique.Make(p.Namespace).Value(), Name: p.Name, ResourceVersion: p.ResourceVersion,
 		},
 		look: is, node: unique.Make(p.Spec.NodeName), claims: claimsOf(p),
 		finished: p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed,
-	}, nil
+		gated:    gateOf(p.Spec.SchedulingGates) >= 0, shown: shownOf(p.Status.Conditions),
+	}
+	if s.gated || s.shown != 0 {
+		s.UID = p.UID // to be sure that it is this pod of which something is written, or that is evicted
+	}
+	return s, nil
+}
+
+// gateOf is where among scheduling gates the one of encryption is; -1: nowhere.
+func gateOf(gates []corev1.PodSchedulingGate) int {
+	return slices.IndexFunc(gates, func(g corev1.PodSchedulingGate) bool { return g.Name == v1alpha1.EncryptionGate })
+}
+
+// shownOf is the digest of what the condition EncryptionProven says; 0: there is none.
+func shownOf(conditions []corev1.PodCondition) uint64 {
+	for i := range conditions {
+		if c := &conditions[i]; c.Type == v1alpha1.EncryptionProvenCondition {
+			return shownAs(c.Status, c.Reason, c.Message)
+		}
+	}
+	return 0
+}
+
+// shownAs is a digest of what a condition says. That two things have the same would leave the older standing, and nothing worse.
+func shownAs(status corev1.ConditionStatus, reason, message string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\n%s\n%s", status, reason, message)
+	return max(h.Sum64(), 1)
 }
 
 // share gives the copy that the others have, or makes this one theirs.
@@ -141,6 +175,7 @@ func lookOf(p *corev1.Pod) *look {
 	l := &look{pod: placement.PodOf(&p.ObjectMeta, &p.Spec)}
 	pod := &l.pod
 	pod.Spec.NodeName, pod.Metadata.Name, pod.Metadata.GenerateName = "", "", ""
+	pod.Spec.SchedulingGates = nil // they differ from one moment to the next
 	pod.Metadata.Labels = only(p.Labels, func(key string) bool { return key == v1alpha1.WorkloadLabel })
 	pod.Metadata.Annotations = only(p.Annotations, func(key string) bool { return policy.IsOwn(key) && key != v1alpha1.PlacementAnnotation })
 	pod.Spec.NodeSelector = only(p.Spec.NodeSelector, func(key string) bool { return strings.HasPrefix(key, v1alpha1.HeldLabelPrefix) })
@@ -237,6 +272,12 @@ func podMoved(before, after client.Object) bool {
 func podConcerns(before, after client.Object) bool {
 	was, is := before.(*seenPod), after.(*seenPod)
 	return podMoved(before, after) || was.look != is.look || !slices.Equal(was.claims, is.claims)
+}
+
+// gateConcerns notices also that the gate was lifted, or what was told of the pod.
+func gateConcerns(before, after client.Object) bool {
+	was, is := before.(*seenPod), after.(*seenPod)
+	return podConcerns(before, after) || was.gated != is.gated || was.shown != is.shown || was.UID != is.UID
 }
 
 // annotated pods are those that owe something by their own word and are not finished.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
@@ -17,6 +19,7 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/storage"
 )
 
 // What the loops may do. The webhook reads pods and nodes as well.
@@ -66,11 +69,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	bound := &boundPolicies{}
 	restriction := &restriction{metrics: o.Metrics}
+	volumes := &surveyor{reader: reader, live: mgr.GetAPIReader()}
 	loops := []loop{
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
-		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, bound: bound, spreads: &lostSpreads{}, news: complianceNews{recorder: o.Recorder}}).loop(news),
+		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, surveyor: volumes, bound: bound, spreads: &lostSpreads{}, news: complianceNews{recorder: o.Recorder}}).loop(news),
+		(&Gates{writer: w, reader: reader, live: mgr.GetAPIReader(), pods: pods, store: o.Store, surveyor: volumes, now: o.Now, recorder: o.Recorder}).loop(news),
 		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
 		newFence(w, mgr.GetAPIReader(), mgr.GetCache(), o, bound, restriction).loop(),
 	}
@@ -143,34 +148,45 @@ func slimNode(o any) (any, error) {
 	return slim, nil
 }
 
-// slimClaim keeps of a claim which volume it has, by which class, and what it was made from.
+// slimClaim keeps of a claim which volume it has, by which class, what it was made from, and what was recorded of its key.
 func slimClaim(o any) (any, error) {
 	c, ok := o.(*corev1.PersistentVolumeClaim)
 	if !ok {
 		return o, nil // a tombstone
 	}
 	slim := &corev1.PersistentVolumeClaim{}
-	slim.Namespace, slim.Name, slim.UID, slim.ResourceVersion = c.Namespace, c.Name, c.UID, c.ResourceVersion
+	slim.Namespace, slim.Name, slim.UID, slim.ResourceVersion, slim.CreationTimestamp = c.Namespace, c.Name, c.UID, c.ResourceVersion, c.CreationTimestamp
+	slim.Labels = only(c.Labels, func(key string) bool { return key == v1alpha1.KeyLabel || key == v1alpha1.BindingLabel })
+	slim.Annotations = only(c.Annotations, func(key string) bool { return key == v1alpha1.ClassAnnotation })
 	class := classOf(c)
-	slim.Spec.StorageClassName, slim.Spec.VolumeName, slim.Spec.DataSourceRef = &class, c.Spec.VolumeName, c.Spec.DataSourceRef
+	slim.Spec.StorageClassName, slim.Spec.VolumeName = &class, c.Spec.VolumeName
+	slim.Spec.DataSource, slim.Spec.DataSourceRef = c.Spec.DataSource, c.Spec.DataSourceRef
 	slim.Status.Phase = c.Status.Phase
 	return slim, nil
 }
 
-// slimVolume keeps of a volume whose it is and what says where it lies.
+// slimVolume keeps of a volume whose it is, what says where it lies, and what says under which key it is.
 func slimVolume(o any) (any, error) {
 	v, ok := o.(*corev1.PersistentVolume)
 	if !ok {
 		return o, nil // a tombstone
 	}
 	slim := &corev1.PersistentVolume{}
+	if v.Spec.CSI != nil {
+		slim.Spec.CSI = &corev1.CSIPersistentVolumeSource{}
+	}
+	storage.Keep(slim, v)
 	slim.Name, slim.UID, slim.ResourceVersion, slim.Labels = v.Name, v.UID, v.ResourceVersion, v.Labels
+	if proof, proven := v.Annotations[v1alpha1.ProofAnnotation]; proven {
+		slim.Annotations = maps.Clone(slim.Annotations)
+		metav1.SetMetaDataAnnotation(&slim.ObjectMeta, v1alpha1.ProofAnnotation, proof)
+	}
 	slim.Spec.NodeAffinity, slim.Spec.Local, slim.Spec.HostPath = v.Spec.NodeAffinity, v.Spec.Local, v.Spec.HostPath
 	if of := v.Spec.ClaimRef; of != nil {
 		slim.Spec.ClaimRef = &corev1.ObjectReference{Namespace: of.Namespace, Name: of.Name, UID: of.UID}
 	}
 	if csi := v.Spec.CSI; csi != nil {
-		slim.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: csi.Driver, VolumeHandle: csi.VolumeHandle}
+		slim.Spec.CSI.Driver, slim.Spec.CSI.VolumeHandle = csi.Driver, csi.VolumeHandle
 	}
 	return slim, nil
 }

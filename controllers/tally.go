@@ -128,8 +128,12 @@ func nameOf(v v1alpha1.Violation) string {
 // reasonOf is the reason of what a rule denies. What shaping gives has one for all.
 func reasonOf(rule string) string {
 	switch rule {
-	case "node-selector", "spread", "workload":
+	case "node-selector", "spread", "workload", "encryption-gate":
 		return v1alpha1.PodNotShaped
+	case placement.RuleEncryption:
+		return v1alpha1.VolumeNotEncrypted
+	case placement.RuleKeyRevoked:
+		return v1alpha1.KeyRevoked
 	case placement.RuleVolume:
 		return v1alpha1.VolumeNotQualified
 	case placement.RuleVolumePlace:

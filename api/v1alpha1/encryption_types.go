@@ -9,25 +9,25 @@ type KeyName string
 
 // Encryption demands that the volumes of pods are encrypted, and under which keys. Every part of it narrows what is accepted.
 type Encryption struct {
-	// keys are the names of the EncryptionKeys that are accepted. Absent or empty: any key that meets the rest, and that its namespaceSelector lets the namespace ask for.
+	// keys are the names of the EncryptionKeys that are accepted, where their namespaceSelector lets the namespace ask for them. Absent or empty: any key that meets the rest, and that the namespace may ask for.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	Keys []KeyName `json:"keys,omitempty"`
-	// protection is where key material is held at least: HSM is stricter than Software.
+	// protection is where key material is held at least: HSM is stricter than Software. Default: HSM.
 	// +optional
 	// +kubebuilder:default=HSM
 	Protection KeyProtection `json:"protection,omitempty"`
-	// custody says whose the store may be. Absent or empty: anybody's.
+	// custody says whose the store may be. Absent or empty: anybody's, also that of nobody knows whom.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=3
 	Custody []Custody `json:"custody,omitempty"`
-	// evidence says, fact by fact, how well it must be known. Absent: as the fields in it say.
+	// evidence says, fact by fact, how well it must be known at least. Default: nonExtractable Reported, all else Declared.
 	// +optional
 	// +kubebuilder:default={}
 	Evidence EvidenceDemand `json:"evidence,omitempty"`
-	// acceptedBindings are the ways in which a key may protect a volume. They are only partly ordered, so all that are accepted are listed.
+	// acceptedBindings are the ways in which a key may protect a volume. They are only partly ordered, so all that are accepted are listed. Default: NodeEnvelope and ProviderEnvelope.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -43,19 +43,19 @@ type Encryption struct {
 
 // EvidenceDemand says, fact by fact, how well it must be known at least. Where a store can at best declare a fact, more than Declared is never satisfied.
 type EvidenceDemand struct {
-	// nonExtractable is about whether the key can be taken out of its store.
+	// nonExtractable is about whether the key can be taken out of its store. Default: Reported.
 	// +optional
 	// +kubebuilder:default=Reported
 	NonExtractable KeyEvidence `json:"nonExtractable,omitempty"`
-	// origin is about whether the key was made in its store.
+	// origin is about whether the key was made in its store. Default: Declared.
 	// +optional
 	// +kubebuilder:default=Declared
 	Origin KeyEvidence `json:"origin,omitempty"`
-	// protection is about whether hardware holds the key.
+	// protection is about what holds the key, hardware or software. Default: Declared.
 	// +optional
 	// +kubebuilder:default=Declared
 	Protection KeyEvidence `json:"protection,omitempty"`
-	// custody is about whose the store is. No store tells: only Declared is ever satisfied.
+	// custody is about whose the store is. No store tells: only Declared is ever satisfied. Default: Declared.
 	// +optional
 	// +kubebuilder:default=Declared
 	Custody KeyEvidence `json:"custody,omitempty"`

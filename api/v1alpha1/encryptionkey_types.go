@@ -32,21 +32,24 @@ type EncryptionKey struct {
 type EncryptionKeySpec struct {
 	// store is the name of the KeyStore. It cannot be changed.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self.size() <= 63",message="must be the name of a KeyStore, which has at most 63 characters"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the store of a key cannot be changed: a key elsewhere is another key, so create another EncryptionKey"
 	Store ObjectName `json:"store"`
-	// ref says which key of the store it is. It cannot be changed.
+	// ref says which key of the store it is, in the words of the store's type. It cannot be changed.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="which key it is cannot be changed: create another EncryptionKey"
 	Ref KeyReference `json:"ref"`
-	// storage says how CSI drivers name this key. A volume is taken to be under this key if its driver names it so.
+	// storage says how CSI drivers name this key. A volume is taken to be under this key if its driver names it so, and no other EncryptionKey has that name. Absent: no volume is.
 	// +optional
-	// +listType=atomic
+	// +listType=map
+	// +listMapKey=driver
+	// +listMapKey=keyID
 	// +kubebuilder:validation:MaxItems=16
 	Storage []StorageKey `json:"storage,omitempty"`
 	// namespaceSelector selects the namespaces that may ask for the key. Absent: nobody may.
 	// +optional
 	NamespaceSelector *NamespaceSelector `json:"namespaceSelector,omitempty"`
-	// requirements are what the key must be to be Verified.
+	// requirements are what the key must be to be Verified. Default: AES, 256 bits, never extractable, made in its store.
 	// +optional
 	// +kubebuilder:default={}
 	Requirements KeyRequirements `json:"requirements,omitempty"`
@@ -66,7 +69,7 @@ type Fingerprint string
 
 // KeyReference says which key of a store it is. Exactly one kind is given, that of the store.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.pkcs11), has(self.kmip), has(self.transit), has(self.declared)].filter(given, given).size() == 1",message="give exactly one of pkcs11, kmip, transit and declared: the one of the store's type",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="[has(self.pkcs11), has(self.kmip), has(self.transit), has(self.declared)].filter(given, given).size() == 1",message="exactly one of pkcs11, kmip, transit and declared must be given: the one of the store's type",reason=FieldValueInvalid
 type KeyReference struct {
 	// pkcs11 finds the key in a token.
 	// +optional
@@ -84,7 +87,7 @@ type KeyReference struct {
 
 // PKCS11Key finds a key by its label, its id, or both. Two keys that fit are Ambiguous; the two halves of a pair are one key.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.label) || has(self.id)",message="say which key it is: give label, id, or both",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="has(self.label) || has(self.id)",message="label, id or both must be given: they say which key it is",reason=FieldValueRequired
 type PKCS11Key struct {
 	// label is the key's CKA_LABEL.
 	// +optional
@@ -124,7 +127,7 @@ type StorageKey struct {
 	// driver is the CSI driver's name.
 	// +required
 	Driver CSIDriverName `json:"driver"`
-	// keyID is what a StorageClass of that driver, or what it points to, says to mean this key. docs/kinds/encryptionkey.md tells for each driver what that is.
+	// keyID is what a StorageClass of that driver, or what it points to, says to mean this key. docs/volumes.md tells for each driver what that is.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -132,24 +135,27 @@ type StorageKey struct {
 }
 
 // KeyRequirements are what a key must be to be Verified. What nobody can tell does not meet them.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || !has(self.minBits) || !self.algorithms.exists(a, a == 'RSA') || self.minBits == 1 || self.minBits >= 2048",message="minBits must be at least 2048 where RSA is accepted, or 1 where any length will do",fieldPath=".minBits",reason=FieldValueInvalid
 type KeyRequirements struct {
-	// algorithms are those that are accepted. Absent or empty: AES.
+	// algorithms are those that are accepted. Default: AES.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:default={AES}
 	Algorithms []KeyAlgorithm `json:"algorithms,omitempty"`
-	// minBits is how long the key is at least, in bits.
+	// minBits is how long the key is at least, in bits, from 1 to 16384. It is one bound for all algorithms: where RSA is accepted it is at least 2048, or 1, which asks for no length. Default: 256.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16384
 	// +kubebuilder:default=256
 	MinBits int32 `json:"minBits,omitempty"`
-	// extractable says whether the key may leave its store. Forbidden: it cannot, and never could. ForbiddenNow: it cannot now, though it may once have. Allowed: it may.
+	// extractable says whether the key may leave its store. Forbidden, the default: it cannot, and never could. ForbiddenNow: it cannot now, though it may once have. Allowed: it may.
 	// +optional
 	// +kubebuilder:default=Forbidden
 	Extractable Extractable `json:"extractable,omitempty"`
-	// origin says where the key must have been made. GeneratedInStore: there, and not imported. Any: anywhere.
+	// origin says where the key must have been made. GeneratedInStore, the default: there, and not imported. Any: anywhere.
 	// +optional
 	// +kubebuilder:default=GeneratedInStore
 	Origin KeyOriginDemand `json:"origin,omitempty"`

@@ -11,7 +11,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.spec.key`
 // +kubebuilder:printcolumn:name="Observer",type=string,JSONPath=`.spec.observer`
 // +kubebuilder:printcolumn:name="Outcome",type=string,JSONPath=`.spec.outcome`
-// +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.spec.since`
+// +kubebuilder:printcolumn:name="Since",type=string,JSONPath=`.spec.since`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.spec.message`
 type KeyObservation struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -22,24 +22,25 @@ type KeyObservation struct {
 	Spec KeyObservationSpec `json:"spec"`
 }
 
-// KeyObservationSpec is what an observer saw of a key.
+// KeyObservationSpec is what an observer saw of a key. Which key, and who saw it, is in the name, and so cannot be changed.
 //
-// +kubebuilder:validation:XValidation:rule="self.key == oldSelf.key && self.observer == oldSelf.observer && self.store == oldSelf.store",message="of which key an observation is, and whose, cannot be changed",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.store == oldSelf.store || self.keyUID != oldSelf.keyUID",message="the store cannot be changed: it is that of the key, and the key is the same",fieldPath=".store",reason=FieldValueInvalid
 type KeyObservationSpec struct {
 	// key is the name of the EncryptionKey.
 	// +required
 	Key KeyName `json:"key"`
 	// keyUID is the EncryptionKey's metadata.uid: an observation of one that is gone says nothing of its successor.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	KeyUID string `json:"keyUID"`
 	// store is the name of the KeyStore that was asked.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self.size() <= 63",message="must be the name of a KeyStore, which has at most 63 characters"
 	Store ObjectName `json:"store"`
 	// observer is manager, or the name of the Zone from which an agent asked.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.size() <= 63",message="must be manager or the name of a Zone, which has at most 63 characters"
 	Observer ObjectName `json:"observer"`
 	// outcome is what came of asking.
 	// +required
@@ -54,10 +55,12 @@ type KeyObservationSpec struct {
 	// lastFound is when the key was last found, where outcome says that nobody can tell now. Absent: it is found now, or never was.
 	// +optional
 	LastFound *metav1.Time `json:"lastFound,omitempty"`
-	// fingerprint is that of the key. It stays while nobody can tell.
+	// fingerprint is that of the key: sha256: and 64 hexadecimal digits. It stays while nobody can tell.
 	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:XValidation:rule="self.matches('^sha256:[0-9a-f]{64}$')",message="must be a fingerprint: sha256: and 64 hexadecimal digits"
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// facts are what was seen.
+	// facts are what was seen. What was not seen is not among them.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -68,13 +71,14 @@ type KeyObservationSpec struct {
 // ObservedFact is one thing that was seen.
 type ObservedFact struct {
 	// name is as in the facts of an EncryptionKey's status.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	Name string `json:"name"`
 	// value is what was seen.
 	// +kubebuilder:validation:MaxLength=256
 	Value string `json:"value"`
 	// evidence is Reported or Tested.
-	// +kubebuilder:validation:Enum=Reported;Tested;Attested
+	// +kubebuilder:validation:XValidation:rule="self in ['Reported', 'Tested']",message="must be Reported or Tested: what is declared stands in the KeyStore, and no store is asked for attestations"
 	Evidence KeyEvidence `json:"evidence"`
 	// since is when it was first seen so.
 	Since metav1.Time `json:"since"`

@@ -110,3 +110,15 @@ const (
 	// ConditionNodeRestriction says whether the API server runs the admission plugin NodeRestriction.
 	ConditionNodeRestriction = "NodeRestriction"
 )
+
+// Reasons of the condition [EncryptionProvenCondition] of pods.
+const (
+	// ReasonEncryptionProven says that every volume of the pod is proven to be encrypted as demanded.
+	ReasonEncryptionProven = "Proven"
+	// ReasonNothingOwed says that the pod owes no encryption, or has no volume that could be encrypted.
+	ReasonNothingOwed = "NothingOwed"
+	// ReasonEncryptionNotProven says that a volume is not known to be encrypted as demanded.
+	ReasonEncryptionNotProven = "EncryptionNotProven"
+	// ReasonClaimNotFound says that a claim of the pod does not exist.
+	ReasonClaimNotFound = "ClaimNotFound"
+)

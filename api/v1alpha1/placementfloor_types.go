@@ -51,7 +51,7 @@ type PlacementFloorSpec struct {
 	// nodeLocalStorage says whether data may lie on the nodes themselves. Absent: nothing is demanded of the namespace as a whole.
 	// +optional
 	NodeLocalStorage NodeLocalStorage `json:"nodeLocalStorage,omitempty"`
-	// encryption is what is demanded of volumes. Absent: nothing. Its acceptedBindings may be empty, where demands contradict each other: then no volume satisfies them.
+	// encryption is what is demanded of volumes. Absent: nothing is demanded.
 	// +optional
 	Encryption *FloorEncryption `json:"encryption,omitempty"`
 	// demandedBy says who demands what.
@@ -79,7 +79,7 @@ type FloorEncryption struct {
 	// evidence says, fact by fact, how well it must be known. Absent: it does not matter how.
 	// +optional
 	Evidence FloorEvidence `json:"evidence,omitempty"`
-	// acceptedBindings are the ways in which a key may protect a volume.
+	// acceptedBindings are the ways in which a key may protect a volume. Absent: NodeEnvelope and ProviderEnvelope.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=6

@@ -59,6 +59,22 @@ type TerroirConfigSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	ExemptNamespaces []NamespaceName `json:"exemptNamespaces,omitempty"`
+	// storageDrivers says for CSI drivers, whose StorageClasses point to configuration in the driver's own namespace, which namespace that is. Terroir reads there the ConfigMaps csi-kms-connection-details and ceph-csi-encryption-kms-config, and nothing else. Of drivers that are not listed, whose classes point to such configuration, nobody can tell under which key a volume is.
+	// +optional
+	// +listType=map
+	// +listMapKey=driver
+	// +kubebuilder:validation:MaxItems=16
+	StorageDrivers []StorageDriver `json:"storageDrivers,omitempty"`
+}
+
+// StorageDriver says where a CSI driver keeps its configuration.
+type StorageDriver struct {
+	// driver is the CSI driver's name, as StorageClasses give it in provisioner.
+	// +required
+	Driver CSIDriverName `json:"driver"`
+	// namespace is that in which the driver's ConfigMaps lie.
+	// +required
+	Namespace NamespaceName `json:"namespace"`
 }
 
 // SchedulerName is the name of a scheduler, as in a pod's spec.schedulerName.

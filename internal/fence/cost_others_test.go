@@ -42,6 +42,7 @@ func costliestGuarded(t *testing.T) map[string]map[string]fencetest.Request {
 		"terroir-statuses":            {"a full one": statusUpdate(t)},
 		"terroir-installation":        {"a long name": fencetest.Change("clusterroles", nil, named(schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"}, "terroir-"+strings.Repeat("x", 245)))},
 		"terroir-home":                {"groups": inhabited()},
+		"terroir-key-observations":    {"a long name": by("system:serviceaccount:terroir-system:terroir-keyprobe-x", fencetest.Change("keyobservations", observation("a"), observation("b")))},
 	}
 }
 
@@ -53,7 +54,7 @@ type unsettledRequests struct {
 func unsettled(params runtime.Object) unsettledRequests {
 	requests := unsettledRequests{
 		pods: map[string]fencetest.Request{
-			"annotations": podRequest(annotatedPod(), params), "constraints": podRequest(constrainedPod(namesOf(8)), params), "volumes": podRequest(voluminousPod(), params),
+			"annotations": podRequest(annotatedPod(), params), "constraints": podRequest(constrainedPod(namesOf(8)), params), "volumes": podRequest(voluminousPod(corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}), params),
 		},
 		daemonSets: map[string]fencetest.Request{"annotations": workloadUpdate(params)},
 	}
@@ -82,6 +83,10 @@ func largestPolicy(t *testing.T) runtime.Object {
 	p.Spec.Enforcement, p.Spec.NodeLocalStorage, p.Spec.Spread = v1alpha1.EnforcementEnforce, v1alpha1.NodeLocalStorageDeny, &v1alpha1.Spread{MinSites: 64, MaxSkew: 1000}
 	for _, level := range namesOf(8) {
 		p.Spec.TrustLevels = append(p.Spec.TrustLevels, v1alpha1.LevelName(level))
+	}
+	p.Spec.Encryption = &v1alpha1.Encryption{}
+	for _, key := range namesOf(18)[2:] {
+		p.Spec.Encryption.Keys = append(p.Spec.Encryption.Keys, v1alpha1.KeyName(key))
 	}
 	var values []v1alpha1.LabelValue
 	for _, value := range namesOf(63) {
@@ -160,6 +165,13 @@ func deselected(t *testing.T) fencetest.Request {
 	r := by("dev", fencetest.Change("namespaces", before, after))
 	r.Params = largestPolicy(t)
 	return r
+}
+
+// observation is by an observer of a long name, which ends in the given letter.
+func observation(end string) runtime.Object {
+	o := &v1alpha1.KeyObservation{Spec: v1alpha1.KeyObservationSpec{Observer: v1alpha1.ObjectName(strings.Repeat("x", 62) + end), Message: strings.Repeat("x", 512)}}
+	o.APIVersion, o.Kind, o.Name = v1alpha1.GroupVersion.String(), "KeyObservation", strings.Repeat("x", 253)
+	return o
 }
 
 func statusUpdate(t *testing.T) fencetest.Request {

@@ -86,7 +86,8 @@ func costliest(t *testing.T) map[string]map[string]fencetest.Request {
 	floor := floorOf(t, owed)
 	floorSchema(t)(t, fence.Floor("hr", owed))
 	pods := map[string]fencetest.Request{
-		"annotations": podRequest(annotatedPod(), floor), "constraints": podRequest(constrainedPod(owed.Levels), floor), "volumes": podRequest(voluminousPod(), floor),
+		"annotations": podRequest(annotatedPod(), floor), "constraints": podRequest(constrainedPod(owed.Levels), floor), "volumes": podRequest(voluminousPod(corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}), floor),
+		"volumes of the network": podRequest(voluminousPod(corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{}}), floor),
 	}
 	workloads := map[string]fencetest.Request{"annotations": workloadUpdate(floor)}
 	namespaces := map[string]fencetest.Request{"annotations": namespaceUpdate()}
@@ -115,18 +116,26 @@ func namesOf(n int) []string {
 
 // largestObligation fills a floor to the bounds of its schema.
 func largestObligation() policy.Obligation {
-	owed := policy.Obligation{Levels: namesOf(64), MinSites: 64, MaxSkew: 1000, NodeLocalStorage: v1alpha1.NodeLocalStorageDeny}
+	owed := policy.Obligation{Levels: namesOf(64), MinSites: 64, MaxSkew: 1000, NodeLocalStorage: v1alpha1.NodeLocalStorageDeny, Encryption: largestEncryption()}
 	for i := range 256 {
 		source := policy.Source{Kind: "ClusterPlacementPolicy", Name: strings.Repeat("p.", 123) + fmt.Sprintf("p-%03d", i)}
-		owed.Demands = append(owed.Demands, policy.Demand{Source: source, Levels: owed.Levels, MinSites: 64, NodeLocalStorage: v1alpha1.NodeLocalStorageDeny})
+		owed.Demands = append(owed.Demands, policy.Demand{Source: source, Levels: owed.Levels, MinSites: 64, NodeLocalStorage: v1alpha1.NodeLocalStorageDeny, Encryption: owed.Encryption})
 	}
 	return owed
+}
+
+// largestEncryption accepts as many keys as there may be, and none of those that annotations ask for.
+func largestEncryption() *policy.Encryption {
+	return &policy.Encryption{
+		Keys: namesOf(18)[2:], Protection: v1alpha1.ProtectionHSM, Custody: []v1alpha1.Custody{v1alpha1.CustodyCustomer, v1alpha1.CustodyProvider, v1alpha1.CustodySovereignProvider},
+	}
 }
 
 // asking demands as much as annotations can, beside hundreds of other annotations.
 func asking() map[string]string {
 	annotations := map[string]string{
 		v1alpha1.TrustLevelAnnotation: strings.Join(namesOf(8), ", "), v1alpha1.InheritedTrustLevelAnnotation: strings.Join(namesOf(16)[8:], ", "),
+		v1alpha1.EncryptionKeyAnnotation: namesOf(1)[0], v1alpha1.InheritedEncryptionKeyAnnotation: namesOf(2)[1],
 		v1alpha1.MinSitesAnnotation: "64", v1alpha1.InheritedMinSitesAnnotation: "64", v1alpha1.PlacementAnnotation: strings.Repeat("x", 4000),
 	}
 	for _, name := range namesOf(190) {
@@ -160,11 +169,11 @@ func constrainedPod(levels []string) *corev1.Pod {
 	return pod
 }
 
-// voluminousPod has hundreds of volumes, all on the node.
-func voluminousPod() *corev1.Pod {
+// voluminousPod has hundreds of volumes, all alike.
+func voluminousPod(source corev1.VolumeSource) *corev1.Pod {
 	pod := largePod()
 	for _, name := range namesOf(250) {
-		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: source})
 	}
 	return pod
 }

@@ -20,6 +20,8 @@ func costliestStorage() map[string]map[string]fencetest.Request {
 	}
 	return map[string]map[string]fencetest.Request{
 		"terroir-claims":         {"a long name": by("dev", fencetest.Change("persistentvolumeclaims", largeClaim("a"), largeClaim("b")))},
+		"terroir-claim-records":  {"records": by("dev", fencetest.Change("persistentvolumeclaims", recordedClaim("a"), recordedClaim("b")))},
+		"terroir-volume-proofs":  {"a proof": by("dev", fencetest.Change("persistentvolumes", provenVolume("a"), provenVolume("b")))},
 		"terroir-volumes":        {"affinity and labels": by("dev", fencetest.Change("persistentvolumes", largeVolume("a"), largeVolume("b")))},
 		"terroir-storageclasses": {"topologies": by("dev", fencetest.Change("storageclasses", largeClass("a"), largeClass("b")))},
 		"terroir-attachments":    {"a long name": by("dev", fencetest.Change("volumeattachments", nil, attachment))},
@@ -34,6 +36,21 @@ func largeClaim(end string) *corev1.PersistentVolumeClaim {
 			"volume.kubernetes.io/selected-node": strings.Repeat("x", 15000) + end,
 		}},
 	}
+}
+
+// recordedClaim has everything recorded, in records that end in the given letter.
+func recordedClaim(end string) *corev1.PersistentVolumeClaim {
+	c := largeClaim(end)
+	c.Annotations[v1alpha1.ClassAnnotation] = strings.Repeat("x", 15000) + end
+	c.Labels = map[string]string{v1alpha1.KeyLabel: strings.Repeat("x", 62) + end, v1alpha1.BindingLabel: end}
+	return c
+}
+
+// provenVolume has a proof that ends in the given letter.
+func provenVolume(end string) *corev1.PersistentVolume {
+	v := largeVolume(end)
+	v.Annotations = map[string]string{v1alpha1.ProofAnnotation: strings.Repeat("x", 15000) + end}
+	return v
 }
 
 // largeVolume names hundreds of nodes, and its zone, by names that end in the given letter.

@@ -68,7 +68,7 @@ func podRequest(pod *corev1.Pod, floor runtime.Object) fencetest.Request {
 
 // TestHalvesAgreeOnRandomPods: the Go halves and the CEL halves give the same shape and the same verdict.
 func TestHalvesAgreeOnRandomPods(t *testing.T) {
-	seen := newTally(t, 100, "annotations", "demands", "node-name", "scheduler", "runtime-class", "node-local-storage", "workload", "node-selector", "spread")
+	seen := newTally(t, 100, "annotations", "demands", "node-name", "scheduler", "runtime-class", "node-local-storage", "encryption", "encryption-gate", "workload", "node-selector", "spread")
 	random(t, 10000, 7, func(t *testing.T, f *fencetest.Fence, seed int, r *rand.Rand) {
 		set, namespace := randomObligation(r)
 		floor := floorOf(t, namespace)
@@ -165,7 +165,7 @@ func caseOf(set *policy.Set, namespace policy.Obligation, pod *corev1.Pod) place
 }
 
 func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
-	objects := policy.Objects{Levels: levels}
+	objects := policy.Objects{Levels: levels, Keys: encryptionKeys()}
 	for i := range r.IntN(3) {
 		demand := v1alpha1.PlacementDemand{Enforcement: v1alpha1.EnforcementEnforce}
 		for range 1 + r.IntN(2) {
@@ -175,6 +175,7 @@ func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
 			demand.Spread = &v1alpha1.Spread{MinSites: 1 + r.Int32N(4), MaxSkew: 1 + r.Int32N(3)}
 		}
 		demand.NodeLocalStorage = pick(r, []v1alpha1.NodeLocalStorage{"", "Deny", "Deny", "QualifiedNodes", "Allow"})
+		demand.Encryption = randomEncryption(r)
 		objects.ClusterPolicies = append(objects.ClusterPolicies, v1alpha1.ClusterPlacementPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%d", i)},
 			Spec: v1alpha1.ClusterPlacementPolicySpec{
@@ -184,6 +185,23 @@ func randomObligation(r *rand.Rand) (*policy.Set, policy.Obligation) {
 	}
 	set := policy.Compile(objects)
 	return set, set.Namespace(policy.Namespace{Name: "hr", Labels: map[string]string{"a": "b"}})
+}
+
+// encryptionKeys are those that exist. All may ask for them, since the CEL half cannot know who may.
+func encryptionKeys() []policy.Key {
+	anybody := func(map[string]string) bool { return true }
+	return []policy.Key{{Name: "health-kek", Allows: anybody}, {Name: "other-kek", Allows: anybody}}
+}
+
+func randomEncryption(r *rand.Rand) *v1alpha1.Encryption {
+	if r.IntN(3) > 0 {
+		return nil
+	}
+	return &v1alpha1.Encryption{
+		Keys:             pick(r, [][]v1alpha1.KeyName{nil, nil, {"health-kek"}, {"health-kek"}, {"health-kek", "other-kek"}, {"missing"}}),
+		AcceptedBindings: pick(r, [][]v1alpha1.VolumeBinding{nil, nil, nil, {v1alpha1.BindingKeyServed}, {v1alpha1.BindingNodeEnvelope, v1alpha1.BindingKeyServed}}),
+		Custody:          pick(r, [][]v1alpha1.Custody{nil, nil, nil, {v1alpha1.CustodyCustomer}, {v1alpha1.CustodyProvider}}),
+	}
 }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
@@ -233,6 +251,9 @@ func randomPod(r *rand.Rand) *corev1.Pod {
 	for i := range max(0, r.IntN(5)-2) {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: fmt.Sprintf("v%d", i), VolumeSource: pick(r, volumeSources())})
 	}
+	for range max(0, r.IntN(5)-2) {
+		pod.Spec.SchedulingGates = append(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: pick(r, []string{v1alpha1.EncryptionGate, "example.org/quota", "terroir.dev/other"})})
+	}
 	for range r.IntN(3) {
 		pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, randomConstraint(r))
 	}
@@ -270,6 +291,10 @@ func randomAnnotations(r *rand.Rand) map[string]string {
 	set(v1alpha1.InheritedTrustLevelAnnotation, "secnumcloud", "in-france")
 	set(v1alpha1.MinSitesAnnotation, "2", "5", "0", "65", "two", "3.0")
 	set(v1alpha1.InheritedMinSitesAnnotation, "3")
+	if r.IntN(3) == 0 {
+		set(v1alpha1.EncryptionKeyAnnotation, "health-kek", "health-kek", "health-kek", "other-kek", "Not a key", "a,b", "")
+		set(v1alpha1.InheritedEncryptionKeyAnnotation, "health-kek", "health-kek", "other-kek")
+	}
 	if r.IntN(20) == 0 {
 		annotations["terroir.dev/trust-levle"] = "secnumcloud"
 	}
@@ -309,7 +334,9 @@ func ptr[T any](v T) *T { return &v }
 // tamper does what a later mutator may do to a shaped pod.
 func tamper(r *rand.Rand, shaped *corev1.Pod) *corev1.Pod {
 	pod := shaped.DeepCopy()
-	switch r.IntN(6) {
+	switch r.IntN(7) {
+	case 6:
+		pod.Spec.SchedulingGates = slices.DeleteFunc(pod.Spec.SchedulingGates, func(g corev1.PodSchedulingGate) bool { return g.Name == v1alpha1.EncryptionGate })
 	case 0:
 		delete(pod.Labels, v1alpha1.WorkloadLabel)
 	case 1:

@@ -25,7 +25,7 @@ func TestWithoutAFloorThePolicyItselfIsEnforced(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 17))
 		namespace := randomNamespace(r)
 		p := randomClusterPolicy(r)
-		set := policy.Compile(policy.Objects{Levels: levels, ClusterPolicies: []v1alpha1.ClusterPlacementPolicy{p}})
+		set := policy.Compile(policy.Objects{Levels: levels, Keys: encryptionKeys(), ClusterPolicies: []v1alpha1.ClusterPlacementPolicy{p}})
 		owed := set.Namespace(policy.Namespace{Name: namespace.Name, Labels: namespace.Labels})
 		if owed.Owes() {
 			selected++
@@ -50,7 +50,10 @@ func TestWithoutAFloorTheNamespacesAnnotationsAreEnforced(t *testing.T) {
 		if r.IntN(2) == 0 {
 			delete(namespace.Annotations, v1alpha1.MinSitesAnnotation)
 		}
-		set := policy.Compile(policy.Objects{Levels: levels})
+		if r.IntN(2) == 0 {
+			namespace.Annotations[v1alpha1.EncryptionKeyAnnotation] = pick(r, []string{"health-kek", "other-kek"})
+		}
+		set := policy.Compile(policy.Objects{Levels: levels, Keys: encryptionKeys()})
 		owed := set.Namespace(policy.Namespace{Name: namespace.Name, Labels: namespace.Labels, Annotations: namespace.Annotations})
 		standsIn(t, f, seed, fence.UnsettledAnnotatedPods, nil, namespace, owed, randomPod(r))
 	}
@@ -127,6 +130,7 @@ func randomClusterPolicy(r *rand.Rand) v1alpha1.ClusterPlacementPolicy {
 	if r.IntN(2) == 0 {
 		p.Spec.Spread = &v1alpha1.Spread{MinSites: 1 + r.Int32N(4), MaxSkew: 1 + r.Int32N(3)}
 	}
+	p.Spec.Encryption = randomEncryption(r)
 	requirements := r.IntN(3)
 	if requirements == 0 || r.IntN(2) == 0 { // the schema admits no empty selector
 		p.Spec.NamespaceSelector.MatchLabels = map[string]v1alpha1.LabelValue{"a": "b"}

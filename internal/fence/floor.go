@@ -18,6 +18,7 @@ const (
 	mostSites   = 64
 	mostSkew    = 1000
 	mostMessage = 2048
+	mostKeys    = 16
 )
 
 // Floor is what every pod of a namespace owes at least, as the expressions of the fence read it. It is always one that the schema
@@ -28,12 +29,12 @@ func Floor(namespace string, owed policy.Obligation) *v1alpha1.PlacementFloor {
 		Spec: v1alpha1.PlacementFloorSpec{
 			TrustLevels: names(owed.Levels), MissingTrustLevels: names(owed.Missing),
 			MinSites: between(0, owed.MinSites, mostSites), MaxSkew: between(0, owed.MaxSkew, mostSkew), // a smaller skew is the stricter one
-			NodeLocalStorage: owed.NodeLocalStorage,
+			NodeLocalStorage: owed.NodeLocalStorage, Encryption: encryption(owed.Encryption),
 		},
 	}
 	for _, d := range first(mostDemands, owed.Demands) {
 		floor.Spec.DemandedBy = append(floor.Spec.DemandedBy, v1alpha1.FloorDemand{
-			Kind: d.Kind, Name: d.Name, TrustLevels: writable(d.Levels), MinSites: d.MinSites, NodeLocalStorage: d.NodeLocalStorage,
+			Kind: d.Kind, Name: d.Name, TrustLevels: writable(d.Levels), MinSites: d.MinSites, NodeLocalStorage: d.NodeLocalStorage, Encryption: d.Encryption != nil,
 		})
 	}
 	if problem := problemOf(namespace, owed); problem != "" {
@@ -54,9 +55,34 @@ func problemOf(namespace string, owed policy.Obligation) string {
 		return fmt.Sprintf("namespace %s owes %d trust levels, and at most %d can be enforced together; have its policies ask for fewer", namespace, levels, mostLevels)
 	case owed.MinSites > mostSites:
 		return fmt.Sprintf("namespace %s owes a spread over %d sites, and at most %d can be enforced; have its policies ask for fewer", namespace, owed.MinSites, mostSites)
+	case owed.Encryption != nil && len(keyNames(owed.Encryption.Keys)) < len(owed.Encryption.Keys):
+		return fmt.Sprintf("namespace %s owes encryption under one of %d keys, of which one has a name that is none, or there are more than %d; ask for keys by their names, such as health-kek",
+			namespace, len(owed.Encryption.Keys), mostKeys)
 	default:
 		return ""
 	}
+}
+
+// encryption is what is owed of volumes. Where demands contradict each other, lists are empty that accept nothing: the problem beside them refuses.
+func encryption(e *policy.Encryption) *v1alpha1.FloorEncryption {
+	if e == nil {
+		return nil
+	}
+	return &v1alpha1.FloorEncryption{
+		Keys: keyNames(e.Keys), Protection: e.Protection, Custody: e.Custody,
+		Evidence: v1alpha1.FloorEvidence{
+			NonExtractable: e.Evidence.NonExtractable, Origin: e.Evidence.Origin, Protection: e.Evidence.Protection, Custody: e.Evidence.Custody,
+		},
+		AcceptedBindings: e.Accepted(), OnRevocation: e.OnRevocation,
+	}
+}
+
+func keyNames(keys []string) []v1alpha1.KeyName {
+	var out []v1alpha1.KeyName
+	for _, key := range writable(keys) {
+		out = append(out, v1alpha1.KeyName(key))
+	}
+	return first(mostKeys, out)
 }
 
 func names(levels []string) []v1alpha1.LevelName {

@@ -17,7 +17,7 @@ import (
 // limits to the pods of its node) nor granted the verb maintain. A kubelet creates no pods there, not even the mirror of a static one: it
 // would answer the Service. Ignores events, which anybody may tell; evictions: they leave a replica in place, and whoever drains a
 // node must not be held up; annotations of pods that are not Terroir's, alone: network plugins write them, and without them pods
-// do not start; and foreign kinds, for the same reason.
+// do not start; and foreign kinds, for the same reason. The agents that ask key stores write Leases there, each its own, and nothing else.
 func home(s placement.Settings) Guard {
 	return Guard{
 		Name:  "terroir-home",
@@ -32,6 +32,7 @@ func home(s placement.Settings) Guard {
 		Validations: []placement.Validation{{
 			Expression: anyOf(
 				isKubelet+` && (request.operation != 'CREATE' || request.resource.resource != 'pods' || request.?subResource.orValue('') != '')`,
+				isAgent+` && `+ownLease,
 				in(slices.Concat([]string{"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"}, s.SchedulerUsers, controllers())...),
 				maintains,
 			),
@@ -40,6 +41,14 @@ func home(s placement.Settings) Guard {
 		}},
 	}
 }
+
+// ownLease holds, in CEL, of Leases by which the agent that writes them says that what it saw of a store still holds, and of the one by which
+// its replicas agree on which of them speaks. Names of stores and of observers may have dots in them: so a Lease's labels say which is which, too.
+const ownLease = `request.resource.group == 'coordination.k8s.io' && request.resource.resource == 'leases' && request.operation in ['CREATE', 'UPDATE'] && (
+  object.metadata.?name.orValue('') == 'terroir-keyprobe-' + ` + agentsObserver + `
+  || object.metadata.?name.orValue('') == 'keys.' + object.metadata.?labels[?'terroir.dev/key-store'].orValue('') + '.' + ` + agentsObserver + `
+  && object.?spec.holderIdentity.orValue('') == ` + agentsObserver + `
+  && [object, oldObject == null ? object : oldObject].all(l, l.metadata.?labels[?'terroir.dev/observer'].orValue('') == ` + agentsObserver + `))`
 
 // onlyAnnotated holds, in CEL, of a change of a pod that leaves everything as it is but annotations of others than Terroir.
 const onlyAnnotated = `object.?spec == oldObject.?spec && object.?status == oldObject.?status

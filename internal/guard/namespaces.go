@@ -4,13 +4,13 @@ import "github.com/terroir-dev/terroir/internal/placement"
 
 // Law: a namespace that is governed is called so until Terroir says otherwise.
 //
-// Reads the labels terroir.dev/governed, terroir.dev/warned and terroir.dev/unsettled of a Namespace before and after a change,
+// Reads the labels terroir.dev/governed, terroir.dev/warned, terroir.dev/encrypted and terroir.dev/unsettled of a Namespace before and after a change,
 // through whatever subresource. Denies that anybody but Terroir takes off or falsifies the mark by which the fence knows the
 // namespace, or calls one unsettled that has been governed before: the fence would no longer look at its floor. Ignores
 // that somebody calls a namespace governed: that only tightens, and Terroir takes it off again where nothing is owed.
 func namespaceMarks() Guard {
 	const (
-		lost = `['terroir.dev/governed', 'terroir.dev/warned'].exists(m, oldObject.metadata.?labels[?m].orValue('') == 'true' && object.metadata.?labels[?m].orValue('') != 'true')`
+		lost = `['terroir.dev/encrypted', 'terroir.dev/governed', 'terroir.dev/warned'].exists(m, oldObject.metadata.?labels[?m].orValue('') == 'true' && object.metadata.?labels[?m].orValue('') != 'true')`
 		// The policy that marks namespaces calls one unsettled in the request by which it becomes governed.
 		unsettled = `object.metadata.?labels[?'terroir.dev/unsettled'] != oldObject.metadata.?labels[?'terroir.dev/unsettled']
   && (oldObject.metadata.?labels[?'terroir.dev/governed'].orValue('') == 'true' || object.metadata.?labels[?'terroir.dev/unsettled'].orValue('') != 'true')`

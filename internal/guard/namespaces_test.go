@@ -43,6 +43,7 @@ func TestANamespaceIsCalledGovernedUntilTerroirSaysOtherwise(t *testing.T) {
 		"its administrator calls it neither":                      {by("dev", remarked(labels{governed: "true", unsettled: "true"}, labels{governed: "true", unsettled: "false"})), refused},
 		"it becomes governed, and is called unsettled":            {request: by("dev", remarked(nil, labels{governed: "true", unsettled: "true"}))},
 		"its administrator calls it governed":                     {request: by("dev", remarked(nil, labels{governed: "true"}))},
+		"its administrator does not want claims to be judged":     {by("dev", remarked(labels{v1alpha1.EncryptedLabel: "true"}, nil)), refused},
 		"its administrator wants to be warned":                    {request: by("dev", remarked(nil, labels{warned: "true"}))},
 		"other labels change":                                     {request: by("dev", remarked(labels{governed: "true", unsettled: "true"}, labels{governed: "true", unsettled: "true", "a": "b"}))},
 		"a mark that is none is taken off":                        {request: by("dev", remarked(labels{governed: "false"}, nil))},

@@ -3,10 +3,13 @@ package guard_test
 import (
 	"testing"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
 
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/fence/fencetest"
 	"github.com/terroir-dev/terroir/internal/placement"
 )
@@ -151,5 +154,116 @@ func TestTerroirsNamespaceIsItsOwn(t *testing.T) {
 		"Terroir's namespace is emptied":                    {request: by(namespaceController, all(deletes("secrets", "v1", "Secret", "terroir-system", "certificate")))},
 		"whoever maintains Terroir runs a pod there":        {request: maintainer(pod)},
 		"whoever maintains Terroir enters a container":      {request: maintainer(exec)},
+	})
+}
+
+const keyprobe = "system:serviceaccount:terroir-system:terroir-keyprobe"
+
+func TestAnObserverTellsWhatItSawItself(t *testing.T) {
+	refused := func(observer string) string {
+		return "a KeyObservation of observer " + observer + " says what that observer saw of a key, and it alone writes it: Terroir and its agent for manager, for a zone the agent there; it comes and goes with the EncryptionKey"
+	}
+	of := func(observer string) runtime.Object {
+		o := &v1alpha1.KeyObservation{Spec: v1alpha1.KeyObservationSpec{Key: "health-kek", Observer: v1alpha1.ObjectName(observer)}}
+		o.APIVersion, o.Kind, o.Name = terroir, "KeyObservation", "health-kek."+observer
+		return o
+	}
+	tells := func(observer string) fencetest.Request {
+		return fencetest.Change("keyobservations", nil, of(observer))
+	}
+	tellsAgain := func(observer string) fencetest.Request {
+		return fencetest.Change("keyobservations", of(observer), of(observer))
+	}
+	takesBack := func(observer string) fencetest.Request {
+		return fencetest.Change("keyobservations", of(observer), nil)
+	}
+	judge(t, "terroir-key-observations", map[string]judged{
+		"Terroir tells what it saw":                         {request: by(placement.OperatorUser, tells("manager"))},
+		"Terroir tells what a zone saw":                     {by(placement.OperatorUser, tells("paris")), refused("paris")},
+		"Terroir clears away what a zone saw":               {request: by(placement.OperatorUser, takesBack("paris"))},
+		"the agent beside Terroir tells what it saw":        {request: by(keyprobe, tells("manager"))},
+		"the agent beside Terroir tells what a zone saw":    {by(keyprobe, tells("paris")), refused("paris")},
+		"a zone's agent tells what it saw":                  {request: by(keyprobe+"-paris", tells("paris"))},
+		"a zone's agent tells it again":                     {request: by(keyprobe+"-paris", tellsAgain("paris"))},
+		"a zone's agent takes it back":                      {request: by(keyprobe+"-paris", takesBack("paris"))},
+		"the agent of a zone whose name has a dot":          {request: by(keyprobe+"-paris.one", tells("paris.one"))},
+		"a zone's agent tells what another saw":             {by(keyprobe+"-paris", tells("milan")), refused("milan")},
+		"a zone's agent takes back what another saw":        {by(keyprobe+"-paris", takesBack("milan")), refused("milan")},
+		"a zone's agent makes another's its own":            {by(keyprobe+"-paris", fencetest.Change("keyobservations", of("milan"), of("paris"))), refused("paris")},
+		"a zone's agent makes its own another's":            {by(keyprobe+"-paris", fencetest.Change("keyobservations", of("paris"), of("milan"))), refused("milan")},
+		"a zone's agent tells what Terroir saw":             {by(keyprobe+"-paris", tells("manager")), refused("manager")},
+		"the agent of a zone that is called manager":        {by(keyprobe+"-manager", tells("manager")), refused("manager")},
+		"a service account of that name elsewhere":          {by("system:serviceaccount:hr:terroir-keyprobe-paris", tells("paris")), refused("paris")},
+		"an administrator tells what nobody saw":            {by("root", tells("paris")), refused("paris")},
+		"an administrator has nobody have seen it":          {by("root", all(takesBack("paris"))), refused("paris")},
+		"the garbage collector clears away what is left":    {request: by(garbageCollector, takesBack("paris"))},
+		"the garbage collector tells something":             {by(garbageCollector, tellsAgain("paris")), refused("paris")},
+		"whoever maintains Terroir restores what was there": {request: maintainer(tells("paris"))},
+	})
+}
+
+func TestAnAgentWritesTheLatchOfAKeyStoreAndNothingElse(t *testing.T) {
+	const refused = "the status of a KeyStore says what Terroir found, and Terroir alone writes it"
+	store := func(status v1alpha1.KeyStoreStatus) runtime.Object {
+		s := &v1alpha1.KeyStore{Status: status}
+		s.APIVersion, s.Kind, s.Name = terroir, "KeyStore", "paris-hsm"
+		return s
+	}
+	ready := func(verified int32, message string, login *v1alpha1.KeyStoreLogin) v1alpha1.KeyStoreStatus {
+		status := v1alpha1.KeyStoreStatus{Keys: 3, Verified: verified, Login: login}
+		status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Message: message}}
+		return status
+	}
+	changed := func(was, is v1alpha1.KeyStoreStatus) fencetest.Request {
+		return through("status", fencetest.Change("keystores", store(was), store(is)))
+	}
+	trying, failed := &v1alpha1.KeyStoreLogin{State: v1alpha1.LoginTrying}, &v1alpha1.KeyStoreLogin{State: v1alpha1.LoginFailed}
+	judge(t, "terroir-statuses", map[string]judged{
+		"an agent closes the latch":                    {request: by(keyprobe+"-paris", changed(ready(3, "", nil), ready(3, "", trying)))},
+		"an agent tells what came of it":               {request: by(keyprobe, changed(ready(3, "", trying), ready(3, "", failed)))},
+		"an agent closes the latch of a new store":     {request: by(keyprobe, changed(v1alpha1.KeyStoreStatus{}, v1alpha1.KeyStoreStatus{Login: trying}))},
+		"an agent says how many keys are verified":     {by(keyprobe, changed(ready(2, "", trying), ready(3, "", failed))), refused},
+		"an agent writes a condition":                  {by(keyprobe, changed(ready(3, "", trying), ready(3, "all is well", failed))), refused},
+		"an agent takes conditions away":               {by(keyprobe, changed(ready(3, "", trying), v1alpha1.KeyStoreStatus{Keys: 3, Verified: 3, Login: failed})), refused},
+		"an agent writes what a key was found to be":   {by(keyprobe, through("status", changes("encryptionkeys", terroir, "EncryptionKey", "", "health-kek"))), "the status of a EncryptionKey says what Terroir found, and Terroir alone writes it"},
+		"an administrator opens the latch":             {by("root", changed(ready(3, "", failed), ready(3, "", nil))), refused},
+		"Terroir writes the status":                    {request: by(placement.OperatorUser, changed(ready(3, "", failed), ready(0, "x", failed)))},
+		"whoever maintains Terroir opens the latch":    {request: maintainer(changed(ready(3, "", failed), ready(3, "", nil)))},
+		"an agent deletes the settings of Terroir":     {by(keyprobe, deletes("terroirconfigs", terroir, "TerroirConfig", "", "cluster")), "TerroirConfig/cluster says who may bind governed pods, and without it none of them is bound; change it instead of deleting it"},
+		"an agent writes the status of something else": {by(keyprobe, through("status", changes("zones", terroir, "Zone", "", "paris"))), "the status of a Zone says what Terroir found, and Terroir alone writes it"},
+	})
+}
+
+func TestAnAgentWritesItsOwnLeasesInTerroirsNamespace(t *testing.T) {
+	const refused = "namespace terroir-system belongs to Terroir, on which the placement of governed pods rests; only those may change anything there to whom RBAC grants the verb maintain on installations.terroir.dev"
+	lease := func(name, store, observer, holder string) runtime.Object {
+		l := &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
+		l.Namespace, l.Name, l.Labels = "terroir-system", name, map[string]string{"terroir.dev/key-store": store, "terroir.dev/observer": observer}
+		l.Spec.HolderIdentity = &holder
+		return l
+	}
+	const paris = keyprobe + "-paris"
+	own, manager := lease("keys.hsm.paris", "hsm", "paris", "paris"), lease("keys.hsm.manager", "hsm", "manager", "manager")
+	election := func(name string) fencetest.Request {
+		return makes("leases", "coordination.k8s.io/v1", "Lease", "terroir-system", name)
+	}
+	leases := func(was, is runtime.Object) fencetest.Request { return fencetest.Change("leases", was, is) }
+	judge(t, "terroir-home", map[string]judged{
+		"a zone's agent says that what it saw still holds": {request: by(paris, leases(nil, own))},
+		"it says so again":                                       {request: by(paris, leases(own, own))},
+		"the agent beside Terroir does":                          {request: by(keyprobe, leases(manager, manager))},
+		"of a store whose name has dots":                         {request: by(paris, leases(nil, lease("keys.hsm.par1.paris", "hsm.par1", "paris", "paris")))},
+		"a zone's agent says so for Terroir":                     {by(paris, leases(manager, manager)), refused},
+		"a zone's agent makes the Lease of another":              {by(paris, leases(nil, lease("keys.hsm.milan", "hsm", "milan", "milan"))), refused},
+		"a zone's agent makes its Lease another's by label":      {by(paris, leases(own, lease("keys.hsm.paris", "hsm", "milan", "paris"))), refused},
+		"a zone's agent makes its Lease another's by its holder": {by(paris, leases(own, lease("keys.hsm.paris", "hsm", "paris", "milan"))), refused},
+		"a zone's agent takes that of a zone that ends alike":    {by(paris, leases(lease("keys.hsm.old.paris", "hsm", "old.paris", "old.paris"), lease("keys.hsm.old.paris", "hsm.old", "paris", "paris"))), refused},
+		"a zone's agent deletes its Lease":                       {by(paris, leases(own, nil)), refused},
+		"replicas of an agent agree on which speaks":             {request: by(paris, election("terroir-keyprobe-paris"))},
+		"replicas of the agent beside Terroir do":                {request: by(keyprobe, election("terroir-keyprobe-manager"))},
+		"a zone's agent speaks for another's":                    {by(paris, election("terroir-keyprobe-milan")), refused},
+		"an agent leads in Terroir's stead":                      {by(keyprobe, election("terroir-manager")), refused},
+		"an agent writes a Secret":                               {by(keyprobe, makes("secrets", "v1", "Secret", "terroir-system", "terroir-keyprobe-manager")), refused},
+		"an agent runs a pod":                                    {by(keyprobe, makes("pods", "v1", "Pod", "terroir-system", "terroir-keyprobe-manager")), refused},
 	})
 }

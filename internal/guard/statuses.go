@@ -5,10 +5,17 @@ import "github.com/terroir-dev/terroir/internal/placement"
 // Law: what Terroir found is told by Terroir alone, and its settings stay.
 //
 // Reads who writes the status of a kind of terroir.dev, and who deletes the TerroirConfig. The fence reads in its status which nodes
-// are losing trust levels, and refuses every binding of a governed pod while there is none.
+// are losing trust levels, and refuses every binding of a governed pod while there is none. The agents that ask key stores write one thing
+// in the status of a KeyStore: the latch that keeps a wrong PIN from being tried again.
 func statuses() Guard {
+	const (
+		is        = `dyn(object.?status.orValue({}))`
+		was       = `dyn(oldObject.?status.orValue({}))`
+		loginOnly = `request.resource.resource == 'keystores' && ` + is + `.all(k, k == 'login' || ` + was + `[?k] == optional.of(` + is + `[k])) && ` +
+			was + `.all(k, k == 'login' || k in ` + is + `)`
+	)
 	kinds := []string{
-		"cloudproviders", "clusterplacementpolicies", "frameworks", "placementpolicies",
+		"cloudproviders", "clusterplacementpolicies", "encryptionkeys", "frameworks", "keystores", "placementpolicies",
 		"qualifications", "terroirconfigs", "trustlevels", "zones",
 	}
 	for i := range kinds {
@@ -22,7 +29,7 @@ func statuses() Guard {
 		},
 		Conditions: []placement.Variable{notOperator},
 		Validations: []placement.Validation{{
-			Expression: maintains,
+			Expression: anyOf(isAgent+` && request.operation == 'UPDATE' && `+loginOnly, maintains),
 			Message: `request.operation == 'DELETE' ? 'TerroirConfig/cluster says who may bind governed pods, and without it none of them is bound; change it instead of deleting it'
   : 'the status of a ' + request.kind.kind + ' says what Terroir found, and Terroir alone writes it'`,
 		}},

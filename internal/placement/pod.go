@@ -129,13 +129,17 @@ var celPod = []Variable{
 	{"askedSites", `['terroir.dev/min-sites', 'inherited.terroir.dev/min-sites']
   .filter(k, k in variables.annotations && string(variables.annotations[k]).matches('` + policy.SitesPattern + `'))
   .map(k, int(string(variables.annotations[k])))`},
+	{"askedKeys", `['terroir.dev/encryption-key', 'inherited.terroir.dev/encryption-key']
+  .filter(k, k in variables.annotations && string(variables.annotations[k]).matches('` + policy.KeyPattern + `')).map(k, string(variables.annotations[k])).distinct()`},
+	{"encrypted", `variables.floor.?encryption.hasValue() || variables.askedKeys.size() > 0`},
 	{"levels", `(variables.floor.?trustLevels.orValue([]).map(l, string(l)) + variables.asked.map(l, string(l))).distinct().sort()`},
 	{"minSites", `([int(variables.floor.?minSites.orValue(0))] + variables.askedSites).max()`},
 	{"maxSkew", `int(variables.floor.?maxSkew.orValue(0)) > 0 ? int(variables.floor.maxSkew) : 1`},
 	{"spreads", `variables.minSites > 0 && !variables.controllers.exists(o,
   (o.kind == 'DaemonSet' && o.apiVersion == 'apps/v1') || (o.kind == 'Job' && o.apiVersion == 'batch/v1'))`},
 	{"demanders", `variables.floor.?demandedBy.orValue([]).map(d, string(d.kind) + '/' + string(d.name))
-  + (variables.asked.size() > 0 || variables.askedSites.size() > 0 ? ['annotation'] : [])`},
+  + (variables.asked.size() > 0 || variables.askedSites.size() > 0 || variables.askedKeys.size() > 0 ? ['annotation'] : [])`},
+	{"required", `variables.levels.size() == 0 && variables.encrypted ? 'that volumes are encrypted' : variables.levels.join(', ')`},
 	{"selector", `object.spec.?nodeSelector.orValue({})`},
 	{"constraints", `object.spec.?topologySpreadConstraints.orValue([])`},
 }

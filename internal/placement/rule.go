@@ -55,7 +55,7 @@ type Rule struct {
 }
 
 // rules is made once: every admission of a pod goes through it.
-var rules = []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleScheduler(), ruleRuntimeClass(), ruleNodeLocal(), ruleWorkload(), ruleNodeSelector(), ruleSpread(), ruleProvenance()}
+var rules = []Rule{ruleAnnotations(), ruleDemands(), ruleNodeName(), ruleScheduler(), ruleRuntimeClass(), ruleNodeLocal(), ruleEncryption(), ruleGate(), ruleWorkload(), ruleNodeSelector(), ruleSpread(), ruleProvenance()}
 
 // Rules are the laws about pods at creation, in the order in which they are judged and shaped. The slice is shared and must not be changed.
 func Rules() []Rule { return rules }
@@ -139,7 +139,7 @@ func Judge(c Case) Verdict {
 
 // Shape gives the pod what it lacks. A pod that lacks nothing gets no patch, and shaping twice changes nothing.
 func Shape(c Case) []Patch {
-	if len(c.Owed.Levels) == 0 {
+	if len(c.Owed.Levels) == 0 && c.Owed.Encryption == nil {
 		return nil
 	}
 	var patches []Patch

@@ -9,11 +9,12 @@ import (
 
 // Law: every annotation under Terroir's prefixes is known and parses.
 //
-// Reads the annotations. Denies an unknown key, a list of levels that is none, a number of sites that is none. Ignores
+// Reads the annotations. Denies an unknown key, a list of levels that is none, a number of sites that is none, a name of a key that is none. Ignores
 // terroir.dev/placement, which is ours and for people. Without this law a misspelt demand would be no demand.
 //
 // In Go, reading the annotations is [policy.ParseAnnotations]; what it found wrong stands among the obligation's problems,
-// together with levels that do not exist, which CEL cannot know of a pod's own annotation: such a pod matches no node.
+// together with levels that do not exist, which CEL cannot know of a pod's own annotation: such a pod matches no node. Nor can it know of
+// keys that do not exist, or that the namespace may not ask for: such a pod waits behind its gate.
 func ruleAnnotations() Rule {
 	return Rule{
 		Name:     "annotations",
@@ -36,10 +37,12 @@ func AnnotationValidations(annotations string) []Validation {
 		fmt.Sprint(policy.MaxLength) + ` && string(` + annotations + `[k]).split(',').size() <= ` + fmt.Sprint(policy.MaxLevels) +
 		` && string(` + annotations + `[k]).split(',').all(l, l.trim().matches('` + policy.LevelPattern + `'))))`
 	sites := `['terroir.dev/min-sites', 'inherited.terroir.dev/min-sites'].filter(k, k in ` + annotations + ` && !string(` + annotations + `[k]).matches('` + policy.SitesPattern + `'))`
+	key := `['terroir.dev/encryption-key', 'inherited.terroir.dev/encryption-key'].filter(k, k in ` + annotations + ` && !string(` + annotations + `[k]).matches('` + policy.KeyPattern + `'))`
 	return []Validation{
-		{unknown + `.size() == 0`, `'annotation ' + ` + unknown + `.sort()[0] + ' is unknown; there is terroir.dev/min-sites, terroir.dev/trust-level'`},
+		{unknown + `.size() == 0`, `'annotation ' + ` + unknown + `.sort()[0] + ' is unknown; there is terroir.dev/encryption-key, terroir.dev/min-sites, terroir.dev/trust-level'`},
 		{levels + `.size() == 0`, `'annotation ' + ` + levels + `.sort()[0] + ' must name at most ` + fmt.Sprint(policy.MaxLevels) + ` trust levels, separated by commas, such as "secnumcloud"'`},
 		{sites + `.size() == 0`, `'annotation ' + ` + sites + `.sort()[0] + ' must be a number of sites from 1 to 64, in quotes, such as "3"'`},
+		{key + `.size() == 0`, `'annotation ' + ` + key + `.sort()[0] + ' must name one encryption key, such as "health-kek"'`},
 	}
 }
 

@@ -20,8 +20,8 @@ func ruleNodeName() Rule {
 		},
 		Validations: func(Settings) []Validation {
 			return []Validation{{
-				`(variables.levels.size() == 0 && variables.minSites == 0) || object.spec.?nodeName.orValue('') == ''`,
-				`'spec.nodeName bypasses the scheduler, but ' + variables.demanders.join(', ') + ' requires ' + variables.levels.join(', ') + '; remove spec.nodeName'`,
+				`(variables.levels.size() == 0 && variables.minSites == 0 && !variables.encrypted) || object.spec.?nodeName.orValue('') == ''`,
+				`'spec.nodeName bypasses the scheduler, but ' + variables.demanders.join(', ') + ' requires ' + variables.required + '; remove spec.nodeName'`,
 			}}
 		},
 	}

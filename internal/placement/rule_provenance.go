@@ -13,13 +13,13 @@ func ruleProvenance() Rule {
 		Name: "provenance",
 		Patches: func(c Case) []Patch {
 			told := c.provenance()
-			if c.Pod.Metadata.Annotations[v1alpha1.PlacementAnnotation] == told {
+			if len(c.Owed.Levels) == 0 || c.Pod.Metadata.Annotations[v1alpha1.PlacementAnnotation] == told {
 				return nil
 			}
 			return setKey("/metadata/annotations", c.Pod.Metadata.Annotations != nil, v1alpha1.PlacementAnnotation, told)
 		},
 		Variables: []Variable{{"provenance", `'{"trustLevels":["' + variables.levels.join('","') + '"]'
-  + (variables.minSites > 0 ? ',"minSites":' + string(variables.minSites) : '')
+  + (variables.minSites > 0 ? ',"minSites":' + string(variables.minSites) : '') + (variables.encrypted ? ',"encryption":true' : '')
   + ',"demandedBy":["' + variables.demanders.join('","') + '"]}'`}},
 		Validations: func(Settings) []Validation { return nil },
 		Patch: `(variables.levels.size() == 0 || variables.annotations[?'terroir.dev/placement'].orValue('') == variables.provenance ? [] :
@@ -33,8 +33,9 @@ func (c Case) provenance() string {
 	told := struct {
 		TrustLevels []string `json:"trustLevels"`
 		MinSites    int32    `json:"minSites,omitempty"`
+		Encryption  bool     `json:"encryption,omitempty"`
 		DemandedBy  []string `json:"demandedBy"`
-	}{c.Owed.Levels, c.Owed.MinSites, demandedBy(c.Owed)}
+	}{c.Owed.Levels, c.Owed.MinSites, c.Owed.Encryption != nil, demandedBy(c.Owed)}
 	text, err := json.Marshal(told)
 	if err != nil {
 		return "" // strings and a number always marshal

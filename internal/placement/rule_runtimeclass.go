@@ -26,8 +26,8 @@ func ruleRuntimeClass() Rule {
 		},
 		Validations: func(s Settings) []Validation {
 			return []Validation{{
-				`(variables.levels.size() == 0 && variables.minSites == 0) || object.spec.?runtimeClassName.orValue('') in ` + Quoted(append([]string{""}, s.RuntimeClasses...)),
-				`'spec.runtimeClassName asks for runtime class ' + object.spec.runtimeClassName + ', which may run the pod elsewhere than on its node, but pods that require ' + variables.levels.join(', ') + ' may have ` + runtimeClasses(s) + `; remove spec.runtimeClassName'`,
+				`(variables.levels.size() == 0 && variables.minSites == 0 && !variables.encrypted) || object.spec.?runtimeClassName.orValue('') in ` + Quoted(append([]string{""}, s.RuntimeClasses...)),
+				`'spec.runtimeClassName asks for runtime class ' + object.spec.runtimeClassName + ', which may run the pod elsewhere than on its node, but pods that require ' + variables.required + ' may have ` + runtimeClasses(s) + `; remove spec.runtimeClassName'`,
 			}}
 		},
 	}

@@ -27,8 +27,8 @@ func ruleScheduler() Rule {
 		},
 		Validations: func(s Settings) []Validation {
 			return []Validation{{
-				`(variables.levels.size() == 0 && variables.minSites == 0) || object.spec.?schedulerName.orValue('default-scheduler') in ` + Quoted(s.Schedulers),
-				`'spec.schedulerName asks for scheduler ' + object.spec.schedulerName + ', but only ` + strings.Join(s.Schedulers, ", ") + ` may place pods that require ' + variables.levels.join(', ')`,
+				`(variables.levels.size() == 0 && variables.minSites == 0 && !variables.encrypted) || object.spec.?schedulerName.orValue('default-scheduler') in ` + Quoted(s.Schedulers),
+				`'spec.schedulerName asks for scheduler ' + object.spec.schedulerName + ', but only ` + strings.Join(s.Schedulers, ", ") + ` may place pods that require ' + variables.required`,
 			}}
 		},
 	}

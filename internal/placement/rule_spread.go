@@ -153,14 +153,14 @@ func isOpenKeyOf(key string, levels []string) bool {
 	return false
 }
 
-// needsHostname reports whether the pod brought no constraint of its own.
+// needsHostname reports whether a pod that owes a level brought no constraint of its own.
 func (c Case) needsHostname() bool {
 	for i := range c.Pod.Spec.TopologySpreadConstraints {
 		if !strings.HasPrefix(c.Pod.Spec.TopologySpreadConstraints[i].TopologyKey, v1alpha1.OpenLabelPrefix) {
 			return false
 		}
 	}
-	return true
+	return len(c.Owed.Levels) > 0
 }
 
 // hostnameSpread is the soft spread over hostnames of a pod that brought no constraint of its own.

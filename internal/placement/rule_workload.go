@@ -22,7 +22,7 @@ func ruleWorkload() Rule {
 			return []Denial{c.wrongWorkload()}
 		},
 		Patches: func(c Case) []Patch {
-			if c.Pod.hasWorkloadLabel() {
+			if len(c.Owed.Levels) == 0 || c.Pod.hasWorkloadLabel() {
 				return nil
 			}
 			return setKey("/metadata/labels", c.Pod.Metadata.Labels != nil, v1alpha1.WorkloadLabel, c.Pod.workload())

@@ -31,12 +31,15 @@ func (s Source) Floor() Variable {
 		return Variable{"floor", `params.spec.enforcement == 'Enforce' && (` + Selects("params.spec.namespaceSelector", "namespaceObject") + `) ? dyn({
   'trustLevels': dyn(params.spec.trustLevels), 'minSites': dyn(params.spec.?spread.minSites.orValue(0)), 'maxSkew': dyn(params.spec.?spread.maxSkew.orValue(0)),
   'nodeLocalStorage': dyn(params.spec.?nodeLocalStorage.orValue('QualifiedNodes')),
-  'demandedBy': dyn([{'kind': 'ClusterPlacementPolicy', 'name': string(params.metadata.name), 'nodeLocalStorage': string(params.spec.?nodeLocalStorage.orValue('QualifiedNodes'))}])}) : dyn({})`}
+  'demandedBy': dyn([{'kind': 'ClusterPlacementPolicy', 'name': string(params.metadata.name), 'nodeLocalStorage': string(params.spec.?nodeLocalStorage.orValue('QualifiedNodes'))}]),
+  ?'encryption': params.spec.?encryption}) : dyn({})`}
 	case FromNamespace:
 		return Variable{"floor", `dyn({
   'trustLevels': dyn([namespaceObject.metadata.?annotations[?'terroir.dev/trust-level']]` + celLevels + `),
   'minSites': dyn([namespaceObject.metadata.?annotations[?'terroir.dev/min-sites']].filter(o, o.hasValue() && string(o.value()).matches('` + policy.SitesPattern + `')).map(o, int(string(o.value()))) + [0])[0],
-  'demandedBy': dyn(namespaceObject.metadata.?annotations.orValue({}).exists(k, k in ['terroir.dev/min-sites', 'terroir.dev/trust-level']) ?
+  ?'encryption': [namespaceObject.metadata.?annotations[?'terroir.dev/encryption-key']].filter(o, o.hasValue() && string(o.value()).matches('` + policy.KeyPattern + `'))
+    .map(o, dyn({'keys': [string(o.value())]}))[?0],
+  'demandedBy': dyn(namespaceObject.metadata.?annotations.orValue({}).exists(k, k in ['terroir.dev/encryption-key', 'terroir.dev/min-sites', 'terroir.dev/trust-level']) ?
     [{'kind': 'Namespace', 'name': string(namespaceObject.metadata.name)}] : [])})`}
 	default:
 		return Variable{"floor", `dyn({})`}

@@ -82,6 +82,11 @@ func (v Volume) Remote() bool { return v.place() == onNetwork }
 // Opaque reports whether its type does not even say whether the volume keeps its data on the node or elsewhere.
 func (v Volume) Opaque() bool { return v.place() == anywhere }
 
+// claimed reports whether a claim says what the volume is.
+func (v Volume) claimed() bool {
+	return slices.ContainsFunc(v.Types, func(t string) bool { return slices.Contains(places()[byClaim], t) })
+}
+
 // UnmarshalJSON reads a volume from a Pod's JSON. Whatever is not the name is a type: nothing is passed over.
 func (v *Volume) UnmarshalJSON(text []byte) error {
 	var fields map[string]json.RawMessage

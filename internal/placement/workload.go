@@ -34,7 +34,7 @@ type WorkloadTemplate struct {
 }
 
 // mirrored are the names under terroir.dev/ that are mirrored into templates.
-func mirrored() []string { return []string{"min-sites", "trust-level"} }
+func mirrored() []string { return []string{"encryption-key", "min-sites", "trust-level"} }
 
 // ShapeWorkload gives a workload's template what the law asks. before is nil when the workload is being created; namespace is
 // what every pod of its namespace owes.
@@ -149,7 +149,7 @@ func MirrorVariables() []Variable {
 		{"own", `object.metadata.?annotations.orValue({})`},
 		{"was", `oldObject == null ? {} : oldObject.metadata.?annotations.orValue({})`},
 		{"mirrors", `variables.template.?metadata.annotations.orValue({})`},
-		{"names", `request.kind.kind == 'Job' && oldObject != null ? [] : ['min-sites', 'trust-level']`},
+		{"names", `request.kind.kind == 'Job' && oldObject != null ? [] : ['encryption-key', 'min-sites', 'trust-level']`},
 		{"set", `variables.names.filter(n, ('terroir.dev/' + n) in variables.own
   && variables.mirrors[?'inherited.terroir.dev/' + n] != optional.of(variables.own['terroir.dev/' + n]))`},
 		{"drop", `variables.names.filter(n, !(('terroir.dev/' + n) in variables.own) && ('terroir.dev/' + n) in variables.was

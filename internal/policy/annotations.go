@@ -16,6 +16,8 @@ import (
 const (
 	// LevelPattern matches the name of a trust level.
 	LevelPattern = `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`
+	// KeyPattern matches the name of an encryption key.
+	KeyPattern = LevelPattern
 	// SitesPattern matches a number of sites: 1 to 64.
 	SitesPattern = `^([1-9]|[1-5][0-9]|6[0-4])$`
 	// MaxLength is how many characters the value of an annotation may have: as many as eight names of levels take.
@@ -26,12 +28,15 @@ const (
 
 var (
 	levelRE = regexp.MustCompile(LevelPattern)
+	keyRE   = regexp.MustCompile(KeyPattern)
 	sitesRE = regexp.MustCompile(SitesPattern)
 )
 
 // Annotations are the keys under Terroir's prefixes that have a meaning; any other is refused.
 func Annotations() []string {
 	return []string{
+		v1alpha1.EncryptionKeyAnnotation,
+		v1alpha1.InheritedEncryptionKeyAnnotation,
 		v1alpha1.InheritedMinSitesAnnotation,
 		v1alpha1.InheritedTrustLevelAnnotation,
 		v1alpha1.MinSitesAnnotation,
@@ -65,10 +70,20 @@ func ParseAnnotations(source Source, annotations map[string]string) (Demand, []P
 			}
 			n, _ := strconv.ParseInt(value, 10, 32) // the pattern admits only 1 to 64
 			d.MinSites = max(d.MinSites, int32(n))
+		case v1alpha1.EncryptionKeyAnnotation, v1alpha1.InheritedEncryptionKeyAnnotation:
+			if !keyRE.MatchString(value) {
+				refuse("annotation %s is %q; it must name one encryption key, such as \"health-kek\"", key, shorten(value))
+				continue
+			}
+			d.Encryption = d.Encryption.with(&Encryption{Keys: []string{value}})
 		case v1alpha1.PlacementAnnotation: // ours, for people; never evidence
 		default:
 			refuse("annotation %s is unknown%s", key, whatExists(key, writable()))
 		}
+	}
+	if why := (Obligation{}).With(d).contradiction(); why != "" {
+		problems = append(problems, Problem{Source: source, Reason: EncryptionContradicts, Message: fmt.Sprintf("%s: annotations %s and %s ask for different keys, %q and %q; a volume has one",
+			source, v1alpha1.EncryptionKeyAnnotation, v1alpha1.InheritedEncryptionKeyAnnotation, annotations[v1alpha1.EncryptionKeyAnnotation], annotations[v1alpha1.InheritedEncryptionKeyAnnotation])})
 	}
 	return d, problems
 }
@@ -106,7 +121,7 @@ func ownKeys(annotations map[string]string) []string {
 
 // writable are the annotations that people write.
 func writable() []string {
-	return []string{v1alpha1.MinSitesAnnotation, v1alpha1.TrustLevelAnnotation}
+	return []string{v1alpha1.EncryptionKeyAnnotation, v1alpha1.MinSitesAnnotation, v1alpha1.TrustLevelAnnotation}
 }
 
 func parseLevels(value string) ([]string, bool) {

@@ -26,6 +26,7 @@ func TestParseAnnotations(t *testing.T) {
 		annotations map[string]string
 		levels      []string
 		sites       int32
+		key         string
 		problems    []string // parts of them, in order
 	}{
 		"no annotations":                       {},
@@ -59,9 +60,15 @@ func TestParseAnnotations(t *testing.T) {
 		"a number in other digits":           {annotations: map[string]string{minSites: "٣"}, problems: []string{notSites}},
 		"a number that is none":              {annotations: map[string]string{minSites: strconv.FormatFloat(math.MaxFloat64, 'g', -1, 64)}, problems: []string{notSites}},
 
+		"a key":              {annotations: map[string]string{v1alpha1.EncryptionKeyAnnotation: "health-kek"}, key: "health-kek"},
+		"the workload's key": {annotations: map[string]string{v1alpha1.InheritedEncryptionKeyAnnotation: "health-kek"}, key: "health-kek"},
+		"two keys":           {annotations: map[string]string{v1alpha1.EncryptionKeyAnnotation: "a, b"}, problems: []string{`annotation terroir.dev/encryption-key is "a, b"; it must name one encryption key, such as "health-kek"`}},
+		"no key":             {annotations: map[string]string{v1alpha1.EncryptionKeyAnnotation: ""}, problems: []string{`it must name one encryption key, such as "health-kek"`}},
+		"a key with a space": {annotations: map[string]string{v1alpha1.EncryptionKeyAnnotation: " a"}, problems: []string{`it must name one encryption key`}},
+
 		"what Terroir tells people":        {annotations: map[string]string{v1alpha1.PlacementAnnotation: "anything"}},
 		"a key that is nearly one of ours": {annotations: map[string]string{"terroir.dev/trust-levle": "x"}, problems: []string{`annotation terroir.dev/trust-levle is unknown; did you mean "terroir.dev/trust-level"?`}},
-		"a key that is nothing like ours":  {annotations: map[string]string{"terroir.dev/exempt": "true"}, problems: []string{"is unknown; there is terroir.dev/min-sites, terroir.dev/trust-level"}},
+		"a key that is nothing like ours":  {annotations: map[string]string{"terroir.dev/exempt": "true"}, problems: []string{"is unknown; there is terroir.dev/encryption-key, terroir.dev/min-sites, terroir.dev/trust-level"}},
 		"an inherited key that is none":    {annotations: map[string]string{"inherited.terroir.dev/exempt": "true"}, problems: []string{"annotation inherited.terroir.dev/exempt is unknown"}},
 		"a prefix without a name":          {annotations: map[string]string{"terroir.dev/": ""}, problems: []string{"annotation terroir.dev/ is unknown"}},
 		"ours in capitals":                 {annotations: map[string]string{"terroir.dev/Trust-Level": "x"}, problems: []string{`did you mean "terroir.dev/trust-level"?`}},
@@ -73,7 +80,11 @@ func TestParseAnnotations(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			got, problems := policy.ParseAnnotations(web, c.annotations)
-			if diff := cmp.Diff(policy.Demand{Source: web, Levels: c.levels, MinSites: c.sites}, got); diff != "" {
+			want := policy.Demand{Source: web, Levels: c.levels, MinSites: c.sites}
+			if c.key != "" {
+				want.Encryption = &policy.Encryption{Keys: []string{c.key}}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("demanded (-want +got):\n%s", diff)
 			}
 			if len(problems) != len(c.problems) {

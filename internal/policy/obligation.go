@@ -39,10 +39,17 @@ type Demand struct {
 	TooFewReplicas v1alpha1.TooFewReplicas
 	// NodeLocalStorage is whether data may lie on nodes. Empty: the source does not say; then QualifiedNodes.
 	NodeLocalStorage v1alpha1.NodeLocalStorage
+	// Encryption is what is demanded of volumes. Nil: nothing.
+	Encryption *Encryption
 }
 
 // Demands reports whether d asks for anything at all.
-func (d Demand) Demands() bool { return len(d.Levels) > 0 || d.MinSites > 0 }
+func (d Demand) Demands() bool { return len(d.Levels) > 0 || d.MinSites > 0 || d.Encryption != nil }
+
+// asksItself reports whether a workload or a pod demands it of itself, and no policy and no namespace of all that there is.
+func (d Demand) asksItself() bool {
+	return d.Kind != "ClusterPlacementPolicy" && d.Kind != "PlacementPolicy" && d.Kind != "Namespace"
+}
 
 // Problem is something about a demand that cannot be honoured. Pods that owe it are refused.
 type Problem struct {
@@ -66,6 +73,12 @@ const (
 	NamespaceExempt Reason = "NamespaceExempt"
 	// AnnotationInvalid says that an annotation under Terroir's prefixes is unknown or does not parse.
 	AnnotationInvalid Reason = "AnnotationInvalid"
+	// EncryptionKeyNotFound says that an encryption key that is demanded does not exist.
+	EncryptionKeyNotFound Reason = "EncryptionKeyNotFound"
+	// EncryptionKeyForbidden says that the namespace may not ask for an encryption key that is demanded.
+	EncryptionKeyForbidden Reason = "EncryptionKeyForbidden"
+	// EncryptionContradicts says that no volume can satisfy all who demand something of volumes.
+	EncryptionContradicts Reason = "EncryptionContradicts"
 )
 
 // Obligation is all that a workload owes, merged, with its provenance.
@@ -80,6 +93,10 @@ type Obligation struct {
 	TooFewReplicas v1alpha1.TooFewReplicas
 	// NodeLocalStorage is whether data may lie on nodes: the strictest of what is demanded. Empty where nothing is.
 	NodeLocalStorage v1alpha1.NodeLocalStorage
+	// Encryption is what is owed of volumes. Nil: nothing.
+	Encryption *Encryption
+	// Asking are the labels of the namespace that owes: encryption keys choose by them who may ask. Nil where they are not known.
+	Asking map[string]string
 	// Demands say who asked for what, in the order in which they were merged.
 	Demands []Demand
 	// Missing are those of the Levels that do not exist, sorted.
@@ -90,7 +107,7 @@ type Obligation struct {
 
 // Owes reports whether anything is owed. An obligation with problems owes: it refuses.
 func (o Obligation) Owes() bool {
-	return len(o.Levels) > 0 || o.MinSites > 0 || len(o.Problems) > 0
+	return len(o.Levels) > 0 || o.MinSites > 0 || o.Encryption != nil || len(o.Problems) > 0
 }
 
 // With returns the obligation tightened by d.
@@ -101,6 +118,7 @@ func (o Obligation) With(d Demand) Obligation {
 	o.Levels = union(o.Levels, d.Levels)
 	o.Demands = append(slices.Clone(o.Demands), d)
 	o.NodeLocalStorage = stricterStorage(o.NodeLocalStorage, d.NodeLocalStorage)
+	o.Encryption = o.Encryption.with(d.Encryption)
 	if d.MinSites > 0 {
 		o.MaxSkew = stricterSkew(o.MaxSkew, d.MaxSkew)
 		o.MinSites = max(o.MinSites, d.MinSites)

@@ -105,6 +105,7 @@ func TestOwes(t *testing.T) {
 		"nothing":                        {policy.Obligation{}, false},
 		"a level":                        {policy.Obligation{Levels: []string{"a"}}, true},
 		"a spread":                       {policy.Obligation{MinSites: 1}, true},
+		"that volumes are encrypted":     {policy.Obligation{Encryption: &policy.Encryption{}}, true},
 		"a problem, which refuses":       {policy.Obligation{}.Refusing(policy.Problem{Message: "m"}), true},
 		"no problem more than there was": {policy.Obligation{}.Refusing(), false},
 	} {
@@ -159,6 +160,7 @@ func randomDemand(r *rand.Rand, i int) policy.Demand {
 	d.MaxSkew = r.Int32N(4)
 	d.TooFewReplicas = []v1alpha1.TooFewReplicas{"", ignore, warn, deny}[r.IntN(4)]
 	d.NodeLocalStorage = nodeLocal[r.IntN(len(nodeLocal))]
+	d.Encryption = randomEncryption(r)
 	return d
 }
 
@@ -194,6 +196,7 @@ func onlyTightens(t *testing.T, demands []policy.Demand) {
 		if strict := slices.Index(nodeLocal, is.NodeLocalStorage); strict < max(slices.Index(nodeLocal, was.NodeLocalStorage), slices.Index(nodeLocal, d.NodeLocalStorage)) && d.Demands() {
 			t.Errorf("of data on nodes %q was owed and %q is demanded, and now %q is owed", was.NodeLocalStorage, d.NodeLocalStorage, is.NodeLocalStorage)
 		}
+		volumesOnlyTighten(t, was.Encryption, d.Encryption, is.Encryption)
 		was = is
 	}
 }

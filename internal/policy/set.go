@@ -18,8 +18,17 @@ type Objects struct {
 	Policies        []v1alpha1.PlacementPolicy
 	// Levels are the names of the TrustLevels that exist.
 	Levels []string
+	// Keys are the EncryptionKeys that exist.
+	Keys []Key
 	// ExemptNamespaces are namespaces that no policy governs, besides [AlwaysExempt].
 	ExemptNamespaces []string
+}
+
+// Key is what policies can know of an EncryptionKey.
+type Key struct {
+	Name string
+	// Allows reports whether a namespace with these labels may ask for the key.
+	Allows func(namespace map[string]string) bool
 }
 
 // AlwaysExempt are the namespaces that no policy governs, by literal name: a cluster must be able to start, and Terroir with it.
@@ -47,6 +56,7 @@ type Set struct {
 	cluster    []Policy
 	namespaced map[string][]Policy
 	levels     []string
+	keys       map[string]Key
 	exempt     map[string]bool
 	problems   map[Source][]Problem
 }
@@ -56,11 +66,15 @@ func Compile(objects Objects) *Set {
 	s := &Set{
 		namespaced: map[string][]Policy{},
 		levels:     union(nil, objects.Levels),
+		keys:       map[string]Key{},
 		exempt:     map[string]bool{},
 		problems:   map[Source][]Problem{},
 	}
 	for _, name := range append(AlwaysExempt(), objects.ExemptNamespaces...) {
 		s.exempt[name] = true
+	}
+	for _, key := range objects.Keys {
+		s.keys[key.Name] = key
 	}
 	for i := range objects.ClusterPolicies {
 		s.addCluster(&objects.ClusterPolicies[i])
@@ -112,7 +126,11 @@ func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {
 }
 
 func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
-	out := Demand{Source: source, NodeLocalStorage: d.NodeLocalStorage}
+	out := Demand{Source: source, NodeLocalStorage: d.NodeLocalStorage, Encryption: encryptionOf(d.Encryption)}
+	// A key that does not exist makes a policy not Ready, and refuses no pod: pods without volumes owe it nothing, and the others wait.
+	for _, p := range s.keyProblems(nil, out) {
+		s.problem(p)
+	}
 	for _, level := range d.TrustLevels {
 		out.Levels = append(out.Levels, string(level))
 		if !s.Exists(string(level)) {
@@ -166,7 +184,7 @@ func (s *Set) All() []Policy {
 
 // Namespace returns what every pod of a namespace owes: what enforcing policies and the namespace's own annotations demand.
 func (s *Set) Namespace(ns Namespace) Obligation {
-	var owed Obligation
+	owed := Obligation{Asking: ns.Labels}
 	if s.Exempt(ns.Name) {
 		return owed
 	}
@@ -184,9 +202,17 @@ func (s *Set) AddAnnotations(owed Obligation, source Source, annotations map[str
 	return s.Add(owed, demand).Refusing(problems...)
 }
 
-// Add tightens an obligation by a demand. Levels that do not exist become problems.
+// Add tightens an obligation by a demand. Levels that do not exist become problems, and so do keys, where a workload's or a pod's own
+// annotation asks for one that does not exist or that the namespace may not ask for, and demands on volumes that nothing can satisfy.
 func (s *Set) Add(owed Obligation, d Demand) Obligation {
+	contradicted := owed.contradiction() != "" || (Obligation{}).With(d).contradiction() != ""
 	owed = owed.With(d)
+	if why := owed.contradiction(); why != "" && !contradicted {
+		owed = owed.Refusing(Problem{Source: d.Source, Reason: EncryptionContradicts, Message: why})
+	}
+	if d.asksItself() {
+		owed = owed.Refusing(s.keyProblems(owed.Asking, d)...)
+	}
 	for _, level := range d.Levels {
 		if !s.Exists(level) {
 			owed.Missing = union(owed.Missing, []string{level})
@@ -194,4 +220,42 @@ func (s *Set) Add(owed Obligation, d Demand) Obligation {
 		}
 	}
 	return owed
+}
+
+// keyProblems are what is wrong with the keys that a demand names: those that do not exist, and those that a namespace with these labels may
+// not ask for. Nil labels are not known, and then the latter is not asked.
+func (s *Set) keyProblems(asking map[string]string, d Demand) []Problem {
+	if d.Encryption == nil {
+		return nil
+	}
+	var problems []Problem
+	for _, name := range d.Encryption.Keys {
+		key, exists := s.keys[name]
+		switch {
+		case !exists:
+			problems = append(problems, Problem{Source: d.Source, Reason: EncryptionKeyNotFound, Message: fmt.Sprintf(
+				"%s requires encryption key %q, which does not exist%s", d.Source, name, whatExists(name, s.keysFor(asking)))})
+		case asking != nil && !key.Allows(asking):
+			problems = append(problems, Problem{Source: d.Source, Reason: EncryptionKeyForbidden, Message: fmt.Sprintf(
+				"%s requires encryption key %q, for which this namespace may not ask; have the namespaceSelector of EncryptionKey/%s select it", d.Source, name, name)})
+		}
+	}
+	return problems
+}
+
+// keysFor are the names of the keys that a namespace with these labels may ask for: others are none of its business. Nil labels are not known: all.
+func (s *Set) keysFor(asking map[string]string) []string {
+	var names []string
+	for name, key := range s.keys {
+		if asking == nil || key.Allows(asking) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// MissingKeys are what is wrong with the keys that annotations of a Namespace ask for. They do not refuse its pods, so whoever writes them is told early.
+func (s *Set) MissingKeys(ns Namespace) []Problem {
+	demand, _ := ParseAnnotations(Source{Kind: "Namespace", Name: ns.Name}, ns.Annotations)
+	return s.keyProblems(ns.Labels, demand)
 }

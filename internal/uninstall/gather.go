@@ -35,7 +35,10 @@ const (
 
 // ownRoles are the ClusterRoles that Terroir's manifests create, and ownBindings the ClusterRoleBindings.
 func ownRoles() []string {
-	return []string{managerName, "terroir-namespace-viewer", "terroir-namespace-admin", "terroir-catalog-viewer", "terroir-catalog-editor", agentName}
+	return []string{
+		managerName, agentName,
+		"terroir-namespace-viewer", "terroir-namespace-admin", "terroir-catalog-viewer", "terroir-catalog-editor", "terroir-key-editor",
+	}
 }
 
 func ownBindings() []string { return []string{managerName, agentName} }
@@ -167,14 +170,15 @@ func metadata(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadataList {
 	return l
 }
 
-// marked reads what carries a mark: namespaces, and the volumes and classes of governed claims.
+// marked reads what carries a mark: namespaces, the volumes and classes of governed claims, and claims of which it is recorded under which key they are.
 func (g *gatherer) marked(ctx context.Context, w *World) error {
 	for _, gvk := range []schema.GroupVersionKind{
 		corev1.SchemeGroupVersion.WithKind("Namespace"), corev1.SchemeGroupVersion.WithKind("PersistentVolume"), storagev1.SchemeGroupVersion.WithKind("StorageClass"),
+		corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"),
 	} {
 		err := g.list(ctx, metadata(gvk), func(o client.Object) error {
-			if marks := marksIn(o.GetLabels()); len(marks) > 0 {
-				w.marked = append(w.marked, marked{Object: named(gvk, o), marks: marks})
+			if marks, records := marksIn(o.GetLabels()), recordsIn(o.GetAnnotations()); len(marks)+len(records) > 0 {
+				w.marked = append(w.marked, marked{Object: named(gvk, o), marks: marks, records: records})
 			}
 			return nil
 		})
@@ -187,8 +191,19 @@ func (g *gatherer) marked(ctx context.Context, w *World) error {
 
 // marksIn are the keys of Terroir's marks among labels.
 func marksIn(labels map[string]string) []string {
-	return slices.DeleteFunc([]string{v1alpha1.GovernedLabel, v1alpha1.UnsettledLabel, v1alpha1.WarnedLabel}, func(key string) bool {
-		_, has := labels[key]
+	return present(labels, v1alpha1.GovernedLabel, v1alpha1.UnsettledLabel, v1alpha1.WarnedLabel, v1alpha1.EncryptedLabel, v1alpha1.KeyLabel, v1alpha1.BindingLabel)
+}
+
+// recordsIn are the keys of what Terroir recorded among annotations: by which class a claim's volume is made, and under which key a volume was proven.
+// Only those: a namespace's own annotations under the same prefix are its administrators'.
+func recordsIn(annotations map[string]string) []string {
+	return present(annotations, v1alpha1.ClassAnnotation, v1alpha1.ProofAnnotation)
+}
+
+// present are those of the keys that a map has, whatever their values.
+func present(m map[string]string, keys ...string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool {
+		_, has := m[key]
 		return !has
 	})
 }
@@ -223,7 +238,7 @@ func (g *gatherer) objects(ctx context.Context, crd *apiextensionsv1.CustomResou
 		switch gvk.Kind {
 		case "PlacementFloor":
 			w.floors = append(w.floors, object)
-		case "TerroirConfig", "ClusterPlacementPolicy", "PlacementPolicy":
+		case "TerroirConfig", "ClusterPlacementPolicy", "PlacementPolicy", "KeyStore", "EncryptionKey":
 			return g.claim(ctx, object, w)
 		}
 		return nil

@@ -56,6 +56,7 @@ func needed(o Options) []permission {
 		{resource: "nodes"},
 		{resource: "namespaces"},
 		{resource: "persistentvolumes"},
+		{resource: "persistentvolumeclaims"},
 		{group: "storage.k8s.io", resource: "storageclasses"},
 		{group: apps, resource: "deployments"},
 		{group: apps, resource: "statefulsets"},

@@ -129,7 +129,9 @@ func TestDecide(t *testing.T) {
 		},
 		"marks, floors and finalizers go, and somebody else's finalizer stays": {
 			world: World{
-				marked: []marked{{Object{Kind: "Namespace", Name: "shop"}, []string{"terroir.dev/governed"}}, {Object{Kind: "StorageClass", Name: "fast"}, []string{"terroir.dev/governed"}}},
+				marked: []marked{
+					{Object: Object{Kind: "Namespace", Name: "shop"}, marks: []string{"terroir.dev/governed"}}, {Object: Object{Kind: "StorageClass", Name: "fast"}, marks: []string{"terroir.dev/governed"}},
+				},
 				floors: []Object{object("PlacementFloor", "floor")},
 				kept:   []kept{{Object{Kind: "TrustLevel", Name: "l", version: "3"}, []string{"example.org/a", "terroir.dev/in-use"}}},
 			},
@@ -138,6 +140,17 @@ func TestDecide(t *testing.T) {
 				`marks: remove Terroir's marks from StorageClass fast {"metadata":{"labels":{"terroir.dev/governed":null}}}`,
 				"marks: delete PlacementFloor shop/floor",
 				`marks: remove Terroir's finalizer from TrustLevel l {"metadata":{"finalizers":["example.org/a"],"resourceVersion":"3"}}`,
+			},
+		},
+		"what was recorded of claims and volumes goes": {
+			world: World{marked: []marked{
+				{Object: object("PersistentVolumeClaim", "data"), marks: []string{"terroir.dev/encryption-key"}, records: []string{"terroir.dev/storage-class"}},
+				{Object: Object{Kind: "PersistentVolume", Name: "pvc-1"}, records: []string{"terroir.dev/encryption-proof"}},
+			}},
+			want: []string{
+				`marks: remove Terroir's marks from PersistentVolumeClaim shop/data ` +
+					`{"metadata":{"annotations":{"terroir.dev/storage-class":null},"labels":{"terroir.dev/encryption-key":null}}}`,
+				`marks: remove Terroir's marks from PersistentVolume pvc-1 {"metadata":{"annotations":{"terroir.dev/encryption-proof":null}}}`,
 			},
 		},
 		"kinds go, and what keeps them is named": {
@@ -250,6 +263,17 @@ func TestKindsThatStayClaimNothing(t *testing.T) {
 	}
 }
 
+func TestAKeyThatStaysIsNotCalledVerified(t *testing.T) {
+	c := claim{Object: Object{Kind: "EncryptionKey", Name: "kek"}, conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Verified"}}}
+	plan := Decide(World{now: noon(), claims: []claim{c}}, Options{KeepKinds: true})
+	want := []string{`marks: say in the status of EncryptionKey kek that nothing is in force {"status":{"conditions":[` +
+		`{"type":"Ready","status":"False","lastTransitionTime":"2026-11-27T12:00:00Z","reason":"Uninstalled","message":"Terroir was uninstalled: nothing is in force, and nobody looks"}],` +
+		`"phase":"Unknown","verifiedUntil":null}}`}
+	if diff := cmp.Diff(want, lines(plan)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestObserve(t *testing.T) {
 	at := func(second int) lease {
 		return lease{holder: "laptop_x", renewed: noon().Add(time.Duration(second) * time.Second), duration: 15 * time.Second}
@@ -307,5 +331,9 @@ func TestMarksAreFoundWhateverTheirValue(t *testing.T) {
 	}
 	if got := marksIn(map[string]string{"app": "web"}); len(got) > 0 {
 		t.Errorf("without any, there are %v", got)
+	}
+	annotations := map[string]string{v1alpha1.ClassAnnotation: "uid:digest", v1alpha1.EncryptionKeyAnnotation: "health-kek"}
+	if diff := cmp.Diff([]string{v1alpha1.ClassAnnotation}, recordsIn(annotations)); diff != "" {
+		t.Errorf("records (-want +got); what the namespace's own people wrote is theirs:\n%s", diff)
 	}
 }

@@ -10,13 +10,21 @@ import (
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
 
-// Law: what Terroir derived goes: the marks of namespaces, volumes and classes, the floors, and the finalizers that nobody would lift any more.
+// Law: what Terroir derived goes: the marks of namespaces, volumes, classes and claims, what was recorded of claims and volumes, the floors, and the finalizers that
+// nobody would lift any more.
 //
-// Reads labels of namespaces, PersistentVolumes and StorageClasses, PlacementFloors, and the finalizers of every object of terroir.dev. Where the kinds stay, their objects stop
-// claiming to be in force. Ignores finalizers of others.
+// Reads labels and annotations of namespaces, PersistentVolumes, PersistentVolumeClaims and StorageClasses, PlacementFloors, and the finalizers of every object of
+// terroir.dev. Where the kinds stay, their objects stop claiming to be in force. Ignores finalizers of others, and the condition of pods, which goes with them.
 func removeMarks(w World, o Options, t *Todo) {
 	for _, n := range w.marked {
-		t.change(n.Object, map[string]any{"metadata": map[string]any{"labels": nulls(n.marks)}}, "remove Terroir's marks from "+n.String())
+		changes := map[string]any{}
+		if len(n.marks) > 0 {
+			changes["labels"] = nulls(n.marks)
+		}
+		if len(n.records) > 0 {
+			changes["annotations"] = nulls(n.records)
+		}
+		t.change(n.Object, map[string]any{"metadata": changes}, "remove Terroir's marks from "+n.String())
 	}
 	for _, f := range w.floors {
 		t.remove(f)
@@ -49,8 +57,11 @@ func (t *Todo) disclaim(c claim, now time.Time) {
 		})
 	}
 	status := map[string]any{"conditions": conditions}
-	if c.Kind == "TerroirConfig" {
+	switch c.Kind {
+	case "TerroirConfig":
 		status["fence"] = v1alpha1.FenceOff
+	case "EncryptionKey":
+		status["phase"], status["verifiedUntil"] = v1alpha1.PhaseUnknown, nil
 	}
 	t.change(c.Object, map[string]any{"status": status}, "say in the status of "+c.String()+" that nothing is in force")
 	t.Steps[len(t.Steps)-1].Subresource = "status"

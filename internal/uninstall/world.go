@@ -97,10 +97,11 @@ type node struct {
 	labels []string // keys, sorted
 }
 
-// marked is a namespace with marks of Terroir.
+// marked is an object with marks of Terroir, or with what Terroir recorded of it.
 type marked struct {
 	Object
-	marks []string
+	marks   []string // keys of labels
+	records []string // keys of annotations
 }
 
 // kept is an object that a finalizer of Terroir keeps from vanishing.

@@ -67,6 +67,35 @@ func TestBadInput(t *testing.T) {
 			`{kind: TrustLevel, metadata: {name: secnumcloud-3.2}, spec: {countries: [FR]}}`,
 			`TrustLevel.terroir.dev "secnumcloud-3.2" is invalid: <nil>: Invalid value: ` + labelName,
 		},
+		"a Secret in somebody else's namespace": {
+			`{kind: KeyStore, metadata: {name: hsm}, spec: {type: Transit, transit: {address: "https://bao"}, credentialsSecretRef: {name: token, namespace: hr}}}`,
+			`strict decoding error: unknown field "spec.credentialsSecretRef.namespace"`,
+		},
+		"a PIN where a reference to one belongs": {
+			`{kind: KeyStore, metadata: {name: hsm}, spec: {type: PKCS11, pkcs11: {module: /lib/p11.so, tokenLabel: a, pin: "1234"}, credentialsSecretRef: {name: pin}}}`,
+			`strict decoding error: unknown field "spec.pkcs11.pin"`,
+		},
+		"a store over an open connection": {
+			`{kind: KeyStore, metadata: {name: bao}, spec: {type: Transit, transit: {address: "http://bao:8200"}, credentialsSecretRef: {name: token}}}`,
+			`KeyStore.terroir.dev "bao" is invalid: spec.transit.address: Invalid value: "http://bao:8200": must be an https address without a path, such as https://bao.par1.example:8200`,
+		},
+		"days, which no clock counts": {
+			`{kind: KeyStore, metadata: {name: kms}, spec: {type: Declared, declared: {}, probe: {leaseDuration: 1d}}}`,
+			`KeyStore.terroir.dev "kms" is invalid: spec.probe.leaseDuration: Invalid value: "1d": must be a duration from 2s to 168h, such as 24h`,
+		},
+		"an interval of centuries": {
+			`{kind: KeyStore, metadata: {name: kms}, spec: {type: Declared, declared: {}, probe: {interval: 999999h999999h}}}`,
+			`KeyStore.terroir.dev "kms" is invalid: [spec.probe.leaseDuration: Invalid value: ` + leaseTooShort + `, ` +
+				`spec.probe.interval: Invalid value: "999999h999999h": must be a duration from 1s to 24h, such as 5m]`,
+		},
+		"a demand that what is not encrypted satisfies": {
+			`{kind: PlacementPolicy, metadata: {name: payroll, namespace: terroir-api-test}, spec: {trustLevels: [in-eu], enforcement: Enforce, encryption: {acceptedBindings: [None]}}}`,
+			`PlacementPolicy.terroir.dev "payroll" is invalid: spec.encryption.acceptedBindings: Invalid value: None is a volume that is not encrypted: to demand nothing, leave out encryption`,
+		},
+		"a key that everybody may ask for": {
+			`{kind: EncryptionKey, metadata: {name: kek}, spec: {store: hsm, ref: {pkcs11: {label: kek}}, namespaceSelector: {}}}`,
+			`EncryptionKey.terroir.dev "kek" is invalid: spec.namespaceSelector: Required value: ` + selectsAll,
+		},
 		"a field that does not exist": {
 			`{kind: TrustLevel, metadata: {name: in-france}, spec: {country: [FR]}}`,
 			`strict decoding error: unknown field "spec.country"`,

@@ -150,6 +150,23 @@ func levelName(path string) cases {
 	)
 }
 
+// keyName is the name of an EncryptionKey.
+func keyName(path string) cases {
+	return all(
+		term(path),
+		wrong(path, "must be a DNS label of at most 63 characters: lower case letters, digits and '-', such as health-kek", "HealthKEK", "health.kek"),
+	)
+}
+
+// inOf are the same cases of a full object that was changed first.
+func inOf(first tweak, of cases) cases {
+	found := cases{}
+	for sentence, c := range of {
+		found[sentence] = refusal{both(first, c.tweak), c.field, c.says}
+	}
+	return found
+}
+
 // labelKey is the key of a label.
 func labelKey(path string) cases {
 	return all(

@@ -127,11 +127,65 @@ spec:
   allowedSchedulers: [default-scheduler]
   exemptNamespaces: []              # by literal name, besides kube-system, kube-node-lease, kube-public and Terroir's own
 `
+	theKeys = `
+kind: KeyStore                      # cluster-scoped: one HSM partition, KMIP server, transit mount or KMS
+metadata: {name: paris-hsm}
+spec:
+  type: PKCS11                      # PKCS11|KMIP|Transit|Declared
+  pkcs11: {module: /usr/lib/softhsm/libsofthsm2.so, tokenLabel: sov-par1, tokenSerial: 1f2e3d4c5b6a7988}
+  # kmip: {endpoint: "kmip.par1:5696", serverName: …}   transit: {address: https://…, mount: transit}
+  tls: {caSecretRef: {name: paris-hsm-ca}, clientSecretRef: {name: paris-hsm-client}, spkiPins: ["` + somePin + `"]}
+  credentialsSecretRef: {name: paris-hsm-pin}
+  probe: {from: Manager, interval: 5m, roundTripInterval: 1h, timeout: 5s, leaseDuration: 24h}    # from: Manager|Agent (cmd/keyprobe, one per zone)
+  declared:                         # what no API can tell; shown as Declared, never as more
+    custody: Customer               # Customer|SovereignProvider|Provider
+    zones: {home: [cloudgouv-eu-west-1a], replicas: [], backups: []}
+    protection: HSM
+    certifications: [{scheme: FIPS-140-3, level: "3", id: "4711", validUntil: "2029-01-01T00:00:00Z"}]
+---
+kind: KeyStore
+metadata: {name: kmip}
+spec:
+  type: KMIP
+  kmip: {endpoint: "kmip.par1:5696", serverName: kmip.par1}
+  tls: {clientSecretRef: {name: kmip-client}}
+---
+kind: KeyStore
+metadata: {name: transit}
+spec:
+  type: Transit
+  transit: {address: "https://bao.par1", mount: transit}
+  credentialsSecretRef: {name: bao-token}
+---
+kind: EncryptionKey                 # cluster-scoped: one key in a store
+metadata: {name: health-kek}
+spec:
+  store: paris-hsm
+  ref: {pkcs11: {label: kek, id: "01"}}        # or kmip: {uniqueID}, transit: {key}, declared: {}; exactly one, immutable
+  storage: [{driver: block-storage.csi.stackit.cloud, keyID: 9f1c2d3e-0000-4000-8000-000000000001}]  # how CSI drivers name this key
+  namespaceSelector: {matchLabels: {data-class: health}}             # who may ask for it; absent: nobody
+  requirements: {algorithms: [AES], minBits: 256, extractable: Forbidden, origin: GeneratedInStore}
+  notAfter: "2028-01-01T00:00:00Z"
+---
+kind: ClusterPlacementPolicy
+metadata: {name: encrypted-health-data}
+spec:
+  namespaceSelector: {matchLabels: {data-class: health}}
+  trustLevels: [secnumcloud]
+  enforcement: Enforce
+  encryption:
+    keys: [health-kek]              # empty: any key that meets the rest
+    protection: HSM                 # Software|HSM
+    custody: [Customer, SovereignProvider]
+    evidence: {nonExtractable: Tested, origin: Reported, protection: Declared, custody: Declared}   # per fact; some can only ever be Declared
+    acceptedBindings: [NodeEnvelope, ProviderEnvelope]
+    onRevocation: Report            # Report|Evict
+`
 )
 
 func TestTheContractsExamplesAreAccepted(t *testing.T) {
 	s := start(t)
-	for _, text := range []string{inFrance, theCatalogue, whatIsRequired} {
+	for _, text := range []string{inFrance, theCatalogue, whatIsRequired, theKeys} {
 		for _, object := range objects(t, []byte(strings.ReplaceAll(text, "namespace: hr", "namespace: "+namespace))) {
 			object.SetAPIVersion(v1alpha1.GroupVersion.String()) // which the contract writes once
 			t.Run(object.GetKind()+"/"+object.GetName(), func(t *testing.T) {
@@ -243,6 +297,42 @@ func TestDefaults(t *testing.T) {
 		"data may lie on qualified nodes":      {placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit}`, []string{"spec", "nodeLocalStorage"}, "QualifiedNodes"},
 		"a runtime class is none's by default": {terroirConfig(), `{metadata: {name: cluster}, spec: {allowedRuntimeClasses: []}}`, []string{"spec", "allowedRuntimeClasses"}, []any{}},
 		"stale evidence is told, and no more":  {trustLevel(), `spec: {countries: [FR]}`, []string{"spec", "staleEvidence"}, "Warn"},
+		"a probe that says nothing": {
+			keyStore(), `spec: {type: Declared, declared: {}}`,
+			[]string{"spec", "probe"},
+			map[string]any{"from": "Manager", "interval": "5m", "roundTripInterval": "1h", "timeout": "5s", "leaseDuration": "24h"},
+		},
+		"a probe that says half": {
+			keyStore(), `spec: {type: Declared, declared: {}, probe: {interval: 1m, timeout: null}}`,
+			[]string{"spec", "probe"},
+			map[string]any{"from": "Manager", "interval": "1m", "roundTripInterval": "1h", "timeout": "5s", "leaseDuration": "24h"},
+		},
+		"revocation is confirmed, and the brake is on": {
+			keyStore(), `spec: {type: Declared, declared: {}}`,
+			[]string{"spec", "revocation"},
+			map[string]any{"confirmations": int64(3), "delay": "15m", "maxKeys": int64(1)},
+		},
+		"a brake that is always on stays on": {keyStore(), `spec: {type: Declared, declared: {}, revocation: {maxKeys: 0}}`, []string{"spec", "revocation", "maxKeys"}, int64(0)},
+		"a mount": {
+			keyStore(), `spec: {type: Transit, transit: {address: "https://bao"}, credentialsSecretRef: {name: a}}`,
+			[]string{"spec", "transit"},
+			map[string]any{"address": "https://bao", "mount": "transit"},
+		},
+		"what a key must be": {
+			encryptionKey(), `spec: {store: a, ref: {declared: {}}}`,
+			[]string{"spec", "requirements"},
+			map[string]any{"algorithms": []any{"AES"}, "minBits": int64(256), "extractable": "Forbidden", "origin": "GeneratedInStore"},
+		},
+		"nobody may ask for a key": {encryptionKey(), `spec: {store: a, ref: {declared: {}}}`, []string{"spec", "namespaceSelector"}, nil},
+		"what is demanded of volumes": {
+			placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit, encryption: {}}`,
+			[]string{"spec", "encryption"},
+			map[string]any{
+				"protection": "HSM", "acceptedBindings": []any{"NodeEnvelope", "ProviderEnvelope"}, "onRevocation": "Report",
+				"evidence": map[string]any{"nonExtractable": "Reported", "origin": "Declared", "protection": "Declared", "custody": "Declared"},
+			},
+		},
+		"nothing is demanded of volumes": {placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit}`, []string{"spec", "encryption"}, nil},
 		"a spread": {
 			placementPolicy(), `spec: {trustLevels: [a], enforcement: Audit, spread: {minSites: 2}}`,
 			[]string{"spec", "spread"},

@@ -20,8 +20,12 @@ type fixture struct {
 	minimal string
 	// full has every field there is, status included. The cases tweak it.
 	full string
+	// instead turns the full object into others, each with fields that exclude some of its own.
+	instead map[string]tweak
 	// refused are the cases.
 	refused cases
+	// frozen are cases of what cannot be changed: they tweak the minimal object once it is stored.
+	frozen cases
 	// accepted are those that look like one of them.
 	accepted accepted
 }
@@ -29,7 +33,8 @@ type fixture struct {
 // fixtures are those of all kinds.
 func fixtures() []fixture {
 	return []fixture{
-		cloudProvider(), clusterPlacementPolicy(), framework(), placementFloor(), placementPolicy(), qualification(), terroirConfig(), trustLevel(), zone(),
+		cloudProvider(), clusterPlacementPolicy(), encryptionKey(), framework(), keyObservation(), keyStore(), placementFloor(), placementPolicy(), qualification(),
+		terroirConfig(), trustLevel(), zone(),
 	}
 }
 
@@ -46,6 +51,7 @@ func fixtureOf(t *testing.T, kind string) fixture {
 
 // What any kind may contain. The conditions are all that there are, so that every column finds its own.
 const (
+	someDigest     = "sha256:" + someSHA256
 	someSHA256     = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	someConditions = `
   - {type: Ready, status: "True", reason: AsExpected, message: It is., lastTransitionTime: "2026-11-01T00:00:00Z"}
@@ -80,6 +86,16 @@ func (f fixture) tweaked(t *testing.T, change tweak) *unstructured.Unstructured 
 	object := f.object(t, f.full)
 	change(object.Object)
 	return object
+}
+
+// fulls are the full object and those that there are instead, by the sentence that says how they differ.
+func (f fixture) fulls(t *testing.T) map[string]*unstructured.Unstructured {
+	t.Helper()
+	objects := map[string]*unstructured.Unstructured{"full": f.object(t, f.full)}
+	for sentence, change := range f.instead {
+		objects[sentence] = f.tweaked(t, change)
+	}
+	return objects
 }
 
 func parse(t *testing.T, text string) map[string]any {

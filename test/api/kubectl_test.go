@@ -26,6 +26,9 @@ func TestWhatKubectlGetShows(t *testing.T) {
 		"placementfloors":          "NAME REQUIRES MIN SITES NODE-LOCAL STORAGE MISSING",
 		"frameworks":               "NAME TITLE VERSION AUTHORITY LIFECYCLE READY",
 		"cloudproviders":           "NAME LEGAL ENTITY SEAT PARENT READY",
+		"keystores":                "NAME TYPE PROTECTION CUSTODY KEYS VERIFIED READY REASON",
+		"encryptionkeys":           "NAME STORE PHASE VERIFIED UNTIL VOLUMES PODS REASON",
+		"keyobservations":          "NAME KEY OBSERVER OUTCOME SINCE MESSAGE",
 		"terroirconfigs":           "NAME FENCE NODES RECOGNISED READY REASON",
 	}
 	for _, f := range fixtures() {

@@ -15,7 +15,14 @@ spec:
   minSites: 3
   maxSkew: 1
   nodeLocalStorage: Deny
-  demandedBy: [{kind: ClusterPlacementPolicy, name: health-data, trustLevels: [secnumcloud], minSites: 3, nodeLocalStorage: Deny}]`,
+  encryption:
+    keys: [health-kek]
+    protection: HSM
+    custody: [Customer]
+    evidence: {nonExtractable: Tested, origin: Reported, protection: Declared, custody: Declared}
+    acceptedBindings: [NodeEnvelope]
+    onRevocation: Evict
+  demandedBy: [{kind: ClusterPlacementPolicy, name: health-data, trustLevels: [secnumcloud], minSites: 3, nodeLocalStorage: Deny, encryption: true}]`,
 		refused: all(
 			required("spec", first+".kind", first+".name"),
 			cases{
@@ -30,6 +37,8 @@ spec:
 			number("spec.minSites", 0, 64),
 			number("spec.maxSkew", 0, 1000),
 			choice("spec.nodeLocalStorage", "Deny", "QualifiedNodes", "Allow"),
+			encryptionWords("spec.encryption"),
+			setOf("spec.encryption.acceptedBindings", 6),
 			choice(first+".nodeLocalStorage", "Deny", "QualifiedNodes", "Allow"),
 			list("spec.demandedBy", 256),
 			choice(first+".kind", "ClusterPlacementPolicy", "PlacementPolicy", "Namespace"),

@@ -9,7 +9,14 @@ const someDemand = `
   trustLevels: [secnumcloud]
   spread: {minSites: 3, maxSkew: 1, tooFewReplicas: Warn}
   enforcement: Enforce
-  nodeLocalStorage: Deny`
+  nodeLocalStorage: Deny
+  encryption:
+    keys: [health-kek]
+    protection: HSM
+    custody: [Customer, SovereignProvider]
+    evidence: {nonExtractable: Tested, origin: Reported, protection: Declared, custody: Declared}
+    acceptedBindings: [NodeEnvelope, ProviderEnvelope]
+    onRevocation: Report`
 
 const somePolicyStatus = `
 status:
@@ -35,13 +42,8 @@ spec:
     matchExpressions: [{key: data, operator: In, values: [patients]}]` + someDemand + somePolicyStatus,
 		refused: all(
 			required("spec", selector),
-			longName(64, "a policy's metadata.name must have at most 63 characters"),
-			cases{
-				"the selector is empty":             {set(selector, map[string]any{}), selector, selectsAll},
-				"the selector has only empty lists": {set(selector, map[string]any{"matchLabels": map[string]any{}, "matchExpressions": []any{}}), selector, selectsAll},
-			},
-			selectedLabels(selector+".matchLabels"),
-			expressions(selector+".matchExpressions"),
+			longName("a policy's metadata.name must have at most 63 characters"),
+			namespaceSelector(selector),
 			demand(),
 			policyStatus(),
 		),
@@ -54,6 +56,9 @@ spec:
 			"the empty value":                   both(set(selector+".matchLabels", map[string]any{"data": ""}), set(selector+".matchExpressions[0].values", []any{""})),
 			"a key that only contains our name": set(selector+".matchLabels", map[string]any{"grandterroir.dev/data": "health"}),
 			"the largest selector":              set(selector, largestSelector()),
+			"encryption in whatever way":        set("spec.encryption", map[string]any{}),
+			"the longest list of keys":          set("spec.encryption.keys", longestNames(16)),
+			"any custody, in an empty list":     set("spec.encryption.custody", []any{}),
 			"a name of 63 characters":           set("metadata.name", strings.Repeat("a", 63)),
 		},
 	}
@@ -86,6 +91,18 @@ func labelsOf(path, isKey string) cases {
 
 // isLabelValue is what is said of anything else.
 const isLabelValue = "must be a label's value: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, such as par-1"
+
+// namespaceSelector selects namespaces, and never all of them by silence.
+func namespaceSelector(path string) cases {
+	return all(
+		cases{
+			"the selector is empty":             {set(path, map[string]any{}), path, selectsAll},
+			"the selector has only empty lists": {set(path, map[string]any{"matchLabels": map[string]any{}, "matchExpressions": []any{}}), path, selectsAll},
+		},
+		selectedLabels(path+".matchLabels"),
+		expressions(path+".matchExpressions"),
+	)
+}
 
 func selectedLabels(path string) cases {
 	found := labelsOf(path, "each key must be the key of a label, such as data-class or example.org/team")
@@ -138,6 +155,15 @@ func largestSelector() map[string]any {
 	return map[string]any{"matchLabels": matchLabels, "matchExpressions": matchExpressions}
 }
 
+// longestNames are n different names of 63 characters.
+func longestNames(n int) []any {
+	var names []any
+	for i := range n {
+		names = append(names, fmt.Sprintf("%s-%02d", strings.Repeat("x", 60), i))
+	}
+	return names
+}
+
 func labels(n int) map[string]any {
 	many := map[string]any{}
 	for i := range n {
@@ -168,7 +194,41 @@ func demand() cases {
 		choice("spec.spread.tooFewReplicas", "Ignore", "Warn", "Deny"),
 		choice("spec.enforcement", "Audit", "Warn", "Enforce"),
 		choice("spec.nodeLocalStorage", "Deny", "QualifiedNodes", "Allow"),
+		encryption("spec.encryption"),
 	)
+}
+
+// encryption is what is demanded of volumes.
+func encryption(path string) cases {
+	const nothing = "None is a volume that is not encrypted: to demand nothing, leave out encryption"
+	bindings := path + ".acceptedBindings"
+	return all(
+		encryptionWords(path),
+		filled(bindings),
+		setOf(bindings, 5),
+		cases{
+			"a volume that is not encrypted would do":   {set(bindings, []any{"None"}), bindings, nothing},
+			"one that is encrypted would do, or is not": {set(bindings, []any{"NodeEnvelope", "None"}), bindings, nothing},
+		},
+	)
+}
+
+// encryptionWords are the words in which policies and floors speak of encryption.
+func encryptionWords(path string) cases {
+	found := all(
+		setOf(path+".keys", 16),
+		keyName(path+".keys[0]"),
+		choice(path+".protection", "Software", "HSM"),
+		setOf(path+".custody", 3),
+		choice(path+".custody[0]", "Customer", "SovereignProvider", "Provider"),
+		choice(path+".acceptedBindings[0]", "ProviderEnvelope", "NodeEnvelope", "KeyServed", "KubernetesSecret", "ProviderManaged", "None"),
+		wrong(path+".acceptedBindings[0]", "Unsupported value", "Unknown"),
+		choice(path+".onRevocation", "Report", "Evict"),
+	)
+	for _, fact := range []string{"nonExtractable", "origin", "protection", "custody"} {
+		found = all(found, choice(path+".evidence."+fact, "Declared", "Reported", "Tested", "Attested"))
+	}
+	return found
 }
 
 func policyStatus() cases {

@@ -36,7 +36,8 @@ func TestTheSchemas(t *testing.T) {
 func TestWhatIsAccepted(t *testing.T) {
 	s := start(t)
 	for _, f := range fixtures() {
-		objects := map[string]*unstructured.Unstructured{"minimal": f.object(t, f.minimal), "full": f.object(t, f.full)}
+		objects := f.fulls(t)
+		objects["minimal"] = f.object(t, f.minimal)
 		for sentence, change := range f.accepted {
 			objects[sentence] = f.tweaked(t, change)
 		}
@@ -53,9 +54,11 @@ func TestWhatIsAccepted(t *testing.T) {
 
 // A field that no full object has is a field that no case tweaks.
 func TestTheFullObjectsHaveEveryField(t *testing.T) {
-	full := map[string]*unstructured.Unstructured{}
+	full := map[string][]any{}
 	for _, f := range fixtures() {
-		full[f.kind] = f.object(t, f.full)
+		for _, object := range f.fulls(t) {
+			full[f.kind] = append(full[f.kind], object.Object)
+		}
 	}
 	for _, definition := range definitions(t) {
 		kind := definition.Spec.Names.Kind
@@ -63,28 +66,47 @@ func TestTheFullObjectsHaveEveryField(t *testing.T) {
 			t.Errorf("%s has no fixture", kind)
 			continue
 		}
-		for _, path := range absent(definition.Spec.Versions[0].Schema.OpenAPIV3Schema, full[kind].Object, kind) {
+		for _, path := range absent(definition.Spec.Versions[0].Schema.OpenAPIV3Schema, full[kind], kind) {
 			t.Errorf("%s is not in the full object", path)
 		}
 	}
 }
 
-// absent lists the fields of a schema that a value does not have.
-func absent(s *apiextensionsv1.JSONSchemaProps, value any, path string) []string {
+// absent lists the fields of a schema that none of some values has.
+func absent(s *apiextensionsv1.JSONSchemaProps, values []any, path string) []string {
 	var paths []string
-	if list, isList := value.([]any); isList && s.Items != nil {
-		return absent(s.Items.Schema, list[0], path+"[0]")
+	if s.Items != nil {
+		return absent(s.Items.Schema, firsts(values), path+"[0]")
 	}
-	object, _ := value.(map[string]any)
 	for name, property := range s.Properties {
-		below, has := object[name]
-		if !has && !strings.HasSuffix(path, ".conditions[0]") {
+		below := fields(values, name)
+		if len(below) == 0 && !strings.HasSuffix(path, ".conditions[0]") {
 			paths = append(paths, path+"."+name)
 			continue
 		}
 		paths = append(paths, absent(&property, below, path+"."+name)...)
 	}
 	return paths
+}
+
+// firsts are the first entries of lists.
+func firsts(lists []any) []any {
+	var entries []any
+	for _, list := range lists {
+		entries = append(entries, list.([]any)[0])
+	}
+	return entries
+}
+
+// fields are the values of a field in those objects that have it.
+func fields(objects []any, name string) []any {
+	var values []any
+	for _, object := range objects {
+		if value, has := object.(map[string]any)[name]; has {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 // refusals runs the cases of a kind, and remembers what the API server had to say.
@@ -96,6 +118,17 @@ func refusals(t *testing.T, s *server, f fixture, triggered *record) {
 			t.Parallel()
 			object := f.tweaked(t, c.tweak)
 			err := s.tryPart(t.Context(), c.field, stored, object)
+			found := complaints(f.kind, err)
+			triggered.add(found)
+			c.check(t, found, err)
+		})
+	}
+	for sentence, c := range f.frozen {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			object := stored.DeepCopy()
+			c.tweak(object.Object)
+			err := s.client.Update(t.Context(), object, client.DryRunAll)
 			found := complaints(f.kind, err)
 			triggered.add(found)
 			c.check(t, found, err)

@@ -13,6 +13,7 @@ spec:
   schedulerUsers: [system:kube-scheduler]
   cloudControllerUsers: [system:cloud-controller-manager]
   exemptNamespaces: [monitoring]
+  storageDrivers: [{driver: rbd.csi.ceph.com, namespace: rook-ceph}]
 status:
   observedGeneration: 1
   conditions: ` + someConditions + `
@@ -43,6 +44,11 @@ status:
 			setOf("spec.exemptNamespaces", 64),
 			term("spec.exemptNamespaces[0]"),
 			wrong("spec.exemptNamespaces[0]", "must be the name of a namespace, such as monitoring", "kube-*", "Monitoring", "a.b"),
+			setOf("spec.storageDrivers", 16, "driver"),
+			required("spec.storageDrivers[0].driver", "spec.storageDrivers[0].namespace"),
+			text("spec.storageDrivers[0].driver", 1, 63),
+			term("spec.storageDrivers[0].namespace"),
+			wrong("spec.storageDrivers[0].namespace", "must be the name of a namespace, such as monitoring", "Rook", "a.b"),
 			choice("status.fence", "Full", "ValidatingOnly", "Off"),
 			setOf("status.revoking", 10000, "node"),
 			required(first+".node", first+".trustLevels", first+".until"),

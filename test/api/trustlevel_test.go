@@ -40,7 +40,7 @@ status:
   requiredBy: [ClusterPlacementPolicy/health-data]`,
 		refused: all(
 			required("spec"),
-			longName(64, labelName),
+			longName(labelName),
 			cases{
 				"a name that is no DNS label":      {set("metadata.name", "secnumcloud-3.2"), "", labelName},
 				"no demand":                        {set("spec", map[string]any{}), "spec", noDemand},

@@ -31,7 +31,7 @@ status:
   nextChange: "2029-01-01T00:00:00Z"`,
 		refused: all(
 			required("spec", "spec.country", "spec.recognition"),
-			longName(64, "a zone's name becomes a label value: metadata.name must have at most 63 characters"),
+			longName("a zone's name becomes a label value: metadata.name must have at most 63 characters"),
 			country("spec.country"),
 			objectName("spec.provider"),
 			term("spec.offer"),
@@ -103,11 +103,9 @@ func zoneStatus() cases {
 	)
 }
 
-// longName is a name of n characters that is otherwise fine.
-func longName(n int, says string) cases {
-	return cases{
-		fmt.Sprintf("a name of %d characters", n): {set("metadata.name", strings.Repeat("a", n)), "", says},
-	}
+// longName is a name of 64 characters that is otherwise fine.
+func longName(says string) cases {
+	return cases{"a name of 64 characters": {set("metadata.name", strings.Repeat("a", 64)), "", says}}
 }
 
 func machines(n int) []any {

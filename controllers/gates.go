@@ -1,0 +1,411 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/storage"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+// +kubebuilder:rbac:groups="",resources=pods,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Gates lifts the scheduling gate of pods whose volumes are proven to be encrypted as they owe, says of the others why they wait, and records
+// what was proven.
+type Gates struct {
+	writer
+	reader   client.Reader
+	live     client.Reader
+	pods     podLister
+	store    *snapshot.Store
+	surveyor *surveyor
+	now      Clock
+	recorder events.EventRecorder
+	// told is what was last told, as an event, of each pod that waits. The cache may not have seen yet what was written of it.
+	told map[types.UID]uint64
+}
+
+func (g *Gates) loop(news *announcements) loop {
+	return loop{
+		name: "gates", announcements: news, after: atOnce, pass: g.pass,
+		watches: append(keyWatches(atOnce), []watch{
+			{object: &corev1.Pod{}, after: atOnce, news: gateConcerns, about: func(o client.Object) bool { return o.(*seenPod).gated || annotated(o.(*seenPod)) }},
+			{object: &corev1.PersistentVolumeClaim{}, after: atOnce, news: func(before, after client.Object) bool {
+				return claimChanged(before, after) || metadataChanged(before, after)
+			}},
+			{object: &corev1.PersistentVolume{}, after: atOnce, news: volumeChanged},
+			{object: &storagev1.StorageClass{}, after: atOnce, news: metadataChanged},
+			{object: &corev1.Namespace{}, after: atOnce, news: metadataChanged},
+		}...),
+	}
+}
+
+// gateWorld is what the loop looks at.
+type gateWorld struct {
+	protections
+	set        *policy.Set
+	qualified  func(zone, level string) bool
+	namespaces map[string]*corev1.Namespace
+	pods       []*seenPod // those that are not finished
+}
+
+// gateDecision is what becomes of a pod that waits.
+type gateDecision struct {
+	pod *seenPod
+	// lift: it need not wait any longer. free: because it owes nothing, as far as policies are known.
+	lift, free      bool
+	reason, message string
+}
+
+func (g *Gates) pass(ctx context.Context) (reconcile.Result, error) {
+	current, ok := g.store.Load()
+	if !ok {
+		return reconcile.Result{}, nil // the compiler announces the first snapshot
+	}
+	now := g.now()
+	view := current.Catalogue.At(now)
+	world, err := g.gather(ctx, current.Policies, view, now)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	recorded := g.record(ctx, decideRecords(world))
+	decided := decideGates(world)
+	if err := errors.Join(recorded, g.carryOut(ctx, current, world, decided)); err != nil {
+		return reconcile.Result{}, err
+	}
+	return wakeAt(now, view.NextChange(), world.next(), world.again(decided), now.Add(sweepEvery)), nil
+}
+
+// lookAgain is how long a pod waits at most until what nobody follows is asked anew: configuration of drivers, and snapshots.
+const lookAgain = 30 * time.Second
+
+// again is when to ask anew what nobody follows, if a pod waits.
+func (w gateWorld) again(all []gateDecision) time.Time {
+	if !w.unfollowed || !slices.ContainsFunc(all, func(d gateDecision) bool { return !d.lift }) {
+		return time.Time{}
+	}
+	return w.at.Add(lookAgain)
+}
+
+func (g *Gates) gather(ctx context.Context, set *policy.Set, view *trust.View, now time.Time) (gateWorld, error) {
+	var namespaces corev1.NamespaceList
+	if err := listAll(ctx, g.reader, &namespaces); err != nil {
+		return gateWorld{}, err
+	}
+	pods, err := g.pods()
+	if err != nil {
+		return gateWorld{}, err
+	}
+	stored, err := gatherStorage(ctx, g.reader)
+	if err != nil {
+		return gateWorld{}, err
+	}
+	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]*corev1.Namespace{}}
+	for i := range namespaces.Items {
+		w.namespaces[namespaces.Items[i].Name] = &namespaces.Items[i]
+	}
+	for _, p := range pods {
+		if !p.finished {
+			w.pods = append(w.pods, p)
+		}
+	}
+	w.protections, err = g.surveyor.survey(ctx, stored, encrypting(set, namespaces.Items, w.pods), now)
+	return w, err
+}
+
+// qualifiedIn says whether a key may lie in a zone: pods that owe the level may stay there.
+func qualifiedIn(view *trust.View) func(zone, level string) bool {
+	return func(zone, level string) bool { return view.Standing(zone, level).Worth >= trust.Held }
+}
+
+// owed is what a pod owes; false while its namespace is not known.
+func (w gateWorld) owed(p *seenPod) (policy.Obligation, bool) {
+	n, known := w.namespaces[p.Namespace]
+	if !known {
+		return policy.Obligation{}, false
+	}
+	if w.set.Exempt(n.Name) {
+		return policy.Obligation{}, true
+	}
+	return p.judged().Owed(w.set, w.set.Namespace(namespaceOf(n)), sourceOf(p)), true
+}
+
+// decideGates says of every pod that waits whether it still has to, and why.
+func decideGates(w gateWorld) []gateDecision {
+	var all []gateDecision
+	for _, p := range w.pods {
+		if !p.gated {
+			continue
+		}
+		if owed, known := w.owed(p); known {
+			if d, decided := w.gate(p, owed); decided {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// gate decides about one pod. It is not decided while something is missing that Terroir itself is about to write.
+func (w gateWorld) gate(p *seenPod, owed policy.Obligation) (d gateDecision, decided bool) {
+	d.pod = p
+	wait := func(reason, format string, args ...any) (gateDecision, bool) {
+		d.reason, d.message = reason, clip(fmt.Sprintf(format, args...))
+		return d, true
+	}
+	for _, problem := range owed.Problems {
+		if problem.Reason != policy.TrustLevelNotFound { // no node satisfies such a level, whatever the gate does
+			return wait(v1alpha1.ReasonEncryptionNotProven, "%s", problem.Message)
+		}
+	}
+	if owed.Encryption == nil || len(p.claims) == 0 {
+		d.lift, d.free = true, owed.Encryption == nil
+		return wait(v1alpha1.ReasonNothingOwed, "the pod owes no encryption, or has no volume that could be encrypted")
+	}
+	var denials []placement.Denial
+	for _, name := range p.claims {
+		claim := w.depot.claims[p.Namespace][name]
+		if claim == nil {
+			return wait(v1alpha1.ReasonClaimNotFound, "claim %q does not exist, so nobody can tell how its volume will be encrypted", name)
+		}
+		if w.unrecorded(claim) {
+			return d, false
+		}
+		denials = append(denials, w.against(owed, claim)...)
+	}
+	if len(denials) > 0 {
+		return wait(reasonOfDenials(denials), "%s", sentences(denials))
+	}
+	d.lift = true
+	return wait(v1alpha1.ReasonEncryptionProven, "every volume of the pod is, or will be, encrypted as it owes")
+}
+
+// against gives what stands against a claim. A class that binds at once makes volumes before anybody looks: then the volume itself is waited for.
+func (w gateWorld) against(owed policy.Obligation, claim *corev1.PersistentVolumeClaim) []placement.Denial {
+	if v := w.judge(owed, w.namespaces[claim.Namespace].Labels, claim, w.qualified); !v.Allowed() {
+		return v.Denials
+	}
+	if class := w.classes[classOf(claim)]; class.StorageClass != nil && storage.Immediate(class.StorageClass) && w.depot.volumeOf(claim) == nil {
+		return []placement.Denial{{Rule: placement.RuleEncryption, Message: fmt.Sprintf(
+			"claim %q has no volume yet, and StorageClass %s makes volumes at once: it will be looked at when it is there", claim.Name, class.Name)}}
+	}
+	return nil
+}
+
+// unrecorded claims are those of which it is not recorded yet by which class their volume is made. Without that, nobody would notice another class.
+func (w gateWorld) unrecorded(claim *corev1.PersistentVolumeClaim) bool {
+	_, exists := w.classes[classOf(claim)]
+	return exists && claim.Annotations[v1alpha1.ClassAnnotation] == ""
+}
+
+func reasonOfDenials(denials []placement.Denial) string {
+	for _, d := range denials {
+		if d.Rule == placement.RuleKeyRevoked {
+			return v1alpha1.KeyRevoked
+		}
+	}
+	return v1alpha1.ReasonEncryptionNotProven
+}
+
+func sentences(denials []placement.Denial) string {
+	all := make([]string, len(denials))
+	for i, d := range denials {
+		all[i] = d.Message
+	}
+	return strings.Join(all, "; ")
+}
+
+// liftAtOnce bounds how many pods are written at the same time.
+const liftAtOnce = 8
+
+func (g *Gates) carryOut(ctx context.Context, current *snapshot.Snapshot, world gateWorld, all []gateDecision) error {
+	g.forget(all)
+	certain := newCertainty(g.live, current)
+	var writers errgroup.Group // which ends none because another failed
+	writers.SetLimit(liftAtOnce)
+	failures := make([]error, len(all))
+	for i, d := range all {
+		if d.free && len(d.pod.claims) > 0 {
+			sure, err := certain.of(ctx, world.namespaces[d.pod.Namespace])
+			if err != nil {
+				failures[i] = err
+			}
+			if !sure {
+				continue // the snapshot that knows the policy will be announced, as will the namespace as it is
+			}
+		}
+		g.tell(d)
+		writers.Go(func() error {
+			failures[i] = g.settle(ctx, d, world.at)
+			return nil
+		})
+	}
+	return errors.Join(writers.Wait(), errors.Join(failures...))
+}
+
+// settle writes what was decided of a pod. That it is proven is said before the gate is lifted: it is true by then, and nobody would come back to say it.
+func (g *Gates) settle(ctx context.Context, d gateDecision, now time.Time) error {
+	if err := g.condition(ctx, d, now); err != nil || !d.lift {
+		return err
+	}
+	return g.lift(ctx, d.pod)
+}
+
+// status is what the condition of the pod says.
+func (d gateDecision) status() corev1.ConditionStatus {
+	if d.lift {
+		return corev1.ConditionTrue
+	}
+	return corev1.ConditionFalse
+}
+
+// condition says in the pod's status how it stands.
+func (g *Gates) condition(ctx context.Context, d gateDecision, now time.Time) error {
+	if shownAs(d.status(), d.reason, d.message) == d.pod.shown {
+		return nil
+	}
+	says := map[string]any{"type": v1alpha1.EncryptionProvenCondition, "status": d.status(), "reason": d.reason, "message": d.message}
+	if d.lift || d.pod.shown == 0 { // else it was False before, and since when stays
+		says["lastTransitionTime"] = metav1.NewTime(now)
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": d.pod.UID}, "status": map[string]any{"conditions": []any{says}},
+	})
+	if err != nil {
+		return fmt.Errorf("encoding the condition of pod %s/%s: %w", d.pod.Namespace, d.pod.Name, err)
+	}
+	err = g.client.Status().Patch(ctx, podOf(d.pod), client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(v1alpha1.FieldOwner))
+	if passed(err) {
+		return nil
+	}
+	return fmt.Errorf("writing the condition of pod %s/%s: %w", d.pod.Namespace, d.pod.Name, err)
+}
+
+// lift takes the gate off the pod as it is now, if it is still that pod. Others may lift theirs at the same moment: then the next pass tries again.
+func (g *Gates) lift(ctx context.Context, p *seenPod) error {
+	var is corev1.Pod
+	err := g.live.Get(ctx, client.ObjectKeyFromObject(p), &is)
+	if passed(err) && err != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading pod %s/%s to lift its gate: %w", p.Namespace, p.Name, err)
+	}
+	at := gateOf(is.Spec.SchedulingGates)
+	if is.UID != p.UID || at < 0 {
+		return nil
+	}
+	path := fmt.Sprintf("/spec/schedulingGates/%d", at)
+	patch, err := json.Marshal([]placement.Patch{
+		{Op: "test", Path: "/metadata/uid", Value: string(p.UID)},
+		{Op: "test", Path: path + "/name", Value: v1alpha1.EncryptionGate},
+		{Op: "remove", Path: path},
+	})
+	if err != nil {
+		return fmt.Errorf("encoding how the gate of pod %s/%s is lifted: %w", p.Namespace, p.Name, err)
+	}
+	if err := g.client.Patch(ctx, podOf(p), client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(v1alpha1.FieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("lifting the gate of pod %s/%s: %w", p.Namespace, p.Name, err)
+	}
+	return nil
+}
+
+// passed says that nothing is left to be done: it is done, or the pod is gone, or another has come by its name.
+func passed(err error) bool { return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) }
+
+// podOf is a pod for a client to write to, which fills it with the answer.
+func podOf(p *seenPod) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name}}
+}
+
+// tell tells as an event why a pod waits, when that is new.
+func (g *Gates) tell(d gateDecision) {
+	says := shownAs(d.status(), d.reason, d.message)
+	if d.lift || says == d.pod.shown || says == g.told[d.pod.UID] {
+		return
+	}
+	g.told[d.pod.UID] = says
+	of := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: d.pod.Namespace, Name: d.pod.Name, UID: d.pod.UID}
+	g.recorder.Eventf(of, nil, corev1.EventTypeWarning, v1alpha1.ReasonEncryptionNotProven, "Wait", "%s", d.message)
+}
+
+// forget forgets all pods but these.
+func (g *Gates) forget(all []gateDecision) {
+	told := make(map[types.UID]uint64, len(g.told))
+	for _, d := range all {
+		if says, known := g.told[d.pod.UID]; known {
+			told[d.pod.UID] = says
+		}
+	}
+	g.told = told
+}
+
+// certainty makes sure, before a gate is lifted because nobody demands anything, that everything which might demand it is known as it is
+// now: what put the gate there may be newer than all that this loop has seen.
+type certainty struct {
+	live     client.Reader
+	current  *snapshot.Snapshot
+	asked    bool
+	policies bool
+	known    map[string]bool // namespaces
+}
+
+func newCertainty(live client.Reader, current *snapshot.Snapshot) *certainty {
+	return &certainty{live: live, current: current, known: map[string]bool{}}
+}
+
+// of reports whether what a namespace owes is known as it is now.
+func (c *certainty) of(ctx context.Context, seen *corev1.Namespace) (bool, error) {
+	if err := c.ask(ctx); err != nil {
+		return false, err
+	}
+	if known, asked := c.known[seen.Name]; asked {
+		return known, nil
+	}
+	var is corev1.Namespace
+	if err := c.live.Get(ctx, client.ObjectKey{Name: seen.Name}, &is); err != nil {
+		return false, fmt.Errorf("reading namespace %s as it is now: %w", seen.Name, err)
+	}
+	c.known[seen.Name] = c.policies && is.UID == seen.UID && maps.Equal(is.Labels, seen.Labels) && maps.Equal(is.Annotations, seen.Annotations)
+	return c.known[seen.Name], nil
+}
+
+// ask reads all policies, once.
+func (c *certainty) ask(ctx context.Context) error {
+	if c.asked {
+		return nil
+	}
+	var cluster v1alpha1.ClusterPlacementPolicyList
+	var namespaced v1alpha1.PlacementPolicyList
+	for _, list := range []client.ObjectList{&cluster, &namespaced} {
+		if err := c.live.List(ctx, list); err != nil {
+			return fmt.Errorf("reading %T as they are now: %w", list, err)
+		}
+	}
+	c.asked = true
+	w := demandWorld{clusterPolicies: cluster.Items, policies: namespaced.Items}
+	c.policies = w.within(c.current.Knows)
+	return nil
+}

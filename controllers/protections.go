@@ -1,0 +1,349 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/keys"
+	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/storage"
+)
+
+// ConfigMaps are read one by one, by these names alone, in the namespaces that TerroirConfig names; snapshots where a claim was made from one.
+//
+// +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=csi-kms-connection-details;ceph-csi-encryption-kms-config,verbs=get
+// +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=get
+
+// keyWatches are what has to be followed to know what keys are. Leases are not: that a proof lasts longer is asked when it is about to end, and what a
+// renewal brings back the keys' own loop writes into their statuses.
+func keyWatches(after time.Duration) []watch {
+	return []watch{
+		{object: &v1alpha1.KeyStore{}, after: after, news: specChanged},
+		{object: &v1alpha1.KeyObservation{}, after: after, news: specChanged},
+		{object: &v1alpha1.EncryptionKey{}, after: after, news: keyChanged},
+	}
+}
+
+// keyChanged passes over how long a proof lasts, and who relies on the key.
+func keyChanged(before, after client.Object) bool {
+	was, is := before.(*v1alpha1.EncryptionKey).Status, after.(*v1alpha1.EncryptionKey).Status
+	return specChanged(before, after) || was.Phase != is.Phase || was.Fingerprint != is.Fingerprint || was.ObservedFingerprint != is.ObservedFingerprint ||
+		!was.RevokedSince.Equal(is.RevokedSince)
+}
+
+// protections are what is known of how volumes are encrypted. All that had to be looked up is in it.
+type protections struct {
+	classes map[string]protectedClass // by name
+	origins map[types.UID]origin      // of claims that were made from something, by their UID
+	keys    map[string]keys.Verdict   // by name
+	depot   depot
+	at      time.Time // when all that was so
+	// unfollowed: some of it was read from the API server, and nobody will hear when that changes.
+	unfollowed bool
+}
+
+// protectedClass is a StorageClass with what it says of the volumes that are made by it.
+type protectedClass struct {
+	*storagev1.StorageClass
+	storage.Protection
+}
+
+// origin is where a claim's data came from: the claims, the nearest first, and a sentence where the line could not be followed to its end.
+type origin struct {
+	claims  []*corev1.PersistentVolumeClaim
+	unknown string
+}
+
+// volume is how the volume of a claim is encrypted, or is going to be.
+//
+// Where its data came from was looked at when it was proven. So that it is not known any more, because a snapshot is gone, takes nothing away
+// from a volume that was.
+func (p protections) volume(claim *corev1.PersistentVolumeClaim) placement.EncryptedVolume {
+	v := p.own(claim)
+	from := p.origins[claim.UID]
+	for _, c := range from.claims {
+		v.Sources = append(v.Sources, p.own(c))
+	}
+	if v.Mismatch == "" && v.Proven == "" {
+		v.Mismatch = from.unknown
+	}
+	return v
+}
+
+// own is how a volume is encrypted, whatever it was made from.
+func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.EncryptedVolume {
+	v := placement.EncryptedVolume{Claim: claim.Name}
+	name, pv := classOf(claim), p.depot.volumeOf(claim)
+	class, known := p.classes[name]
+	switch {
+	case name == "":
+		v.Protection = unknownProtection("the claim has no StorageClass, which could say how its volume is encrypted")
+		return v
+	case !known:
+		v.Protection = unknownProtection(fmt.Sprintf("StorageClass %s does not exist", name))
+		return v
+	}
+	v.Protection = class.Protection
+	switch recorded := claim.Annotations[v1alpha1.ClassAnnotation]; {
+	case recorded != "" && !storage.SameClass(recorded, class.StorageClass):
+		v.Mismatch = fmt.Sprintf("StorageClass %s is not the one that it was when the claim was first seen, and may say other things of the volume than how it was made", name)
+	case pv != nil:
+		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, class.Protection)
+	}
+	v.Keys = p.meaning(class.Protection)
+	v.Proven = proven(claim, pv, v.Keys)
+	return v
+}
+
+// unknownProtection is what nobody can tell, and why.
+func unknownProtection(why string) storage.Protection {
+	return storage.Protection{Binding: v1alpha1.BindingUnknown, Message: why}
+}
+
+// judge gives what stands against a claim. namespace are the labels of the namespace that owes.
+func (p protections) judge(
+	owed policy.Obligation, namespace map[string]string, claim *corev1.PersistentVolumeClaim, qualified func(zone, level string) bool,
+) placement.Verdict {
+	return placement.JudgeEncryption(owed, namespace, p.volume(claim), qualified, p.at)
+}
+
+// meaning are the keys that mean what a driver calls by this id, by name.
+func (p protections) meaning(s storage.Protection) []keys.Verdict {
+	if s.KeyID == "" {
+		return nil
+	}
+	var all []keys.Verdict
+	for _, name := range slices.Sorted(maps.Keys(p.keys)) {
+		if v := p.keys[name]; v.Key != nil && v.Key.Means(s.Driver, s.KeyID) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// next is when time alone may change what is known of a key.
+func (p protections) next() time.Time {
+	var next time.Time
+	for _, v := range p.keys {
+		next = earliest(next, v.NextChange)
+		if v.VerifiedUntil.After(p.at) {
+			next = earliest(next, v.VerifiedUntil)
+		}
+	}
+	return next
+}
+
+// proven is the fingerprint under which it is recorded that the volume of this very claim was proven under its key; empty: it is not.
+func proven(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, meant []keys.Verdict) string {
+	if pv == nil || len(meant) != 1 || pv.Spec.ClaimRef.UID != claim.UID {
+		return ""
+	}
+	parts := strings.SplitN(pv.Annotations[v1alpha1.ProofAnnotation], ":", 3) // a fingerprint has a colon of its own
+	if len(parts) != 3 || parts[0] != string(claim.UID) || parts[1] != meant[0].Key.Name {
+		return ""
+	}
+	return parts[2]
+}
+
+// proofOf is what is recorded of a volume that is proven.
+func proofOf(claim *corev1.PersistentVolumeClaim, v keys.Verdict) string {
+	return string(claim.UID) + ":" + v.Key.Name + ":" + v.Fingerprint
+}
+
+// encrypting are the namespaces in which anybody demands something of volumes, whether that is enforced or only observed.
+func encrypting(set *policy.Set, namespaces []corev1.Namespace, pods []*seenPod) map[string]bool {
+	all := map[string]bool{}
+	for i := range namespaces {
+		n := namespaceOf(&namespaces[i])
+		all[n.Name] = set.Namespace(n).Encryption != nil ||
+			slices.ContainsFunc(set.Concerning(n), func(p policy.Policy) bool { return p.Encryption != nil })
+	}
+	for _, p := range pods {
+		if _, known := all[p.Namespace]; known && annotated(p) && !set.Exempt(p.Namespace) && p.judged().Owed(set, policy.Obligation{}, sourceOf(p)).Encryption != nil {
+			all[p.Namespace] = true
+		}
+	}
+	return all
+}
+
+// sourceOf is a pod as it demands something itself.
+func sourceOf(p *seenPod) policy.Source {
+	return policy.Source{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}
+}
+
+// surveyor looks up how volumes are encrypted. It may be used by many at once.
+type surveyor struct {
+	reader client.Reader // the cache
+	live   client.Reader // the API server itself: what is asked too seldom, or lies too far from Terroir's business, to be followed
+
+	mu sync.Mutex
+	// snapshots are those from which volumes were made that are there. That was decided when the volume was made: whoever deletes the snapshot,
+	// and creates another by its name, changes nothing about it.
+	snapshots map[restored]*storage.Snapshot
+}
+
+// restored is a snapshot as a claim names it.
+type restored struct {
+	claim           types.UID
+	namespace, name string
+}
+
+// survey looks at classes, keys, and the origins of claims in namespaces where that matters.
+func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[string]bool, now time.Time) (protections, error) {
+	var classes storagev1.StorageClassList
+	if err := listAll(ctx, s.reader, &classes); err != nil {
+		return protections{}, err
+	}
+	world, err := gatherKeys(ctx, s.reader)
+	if err != nil {
+		return protections{}, err
+	}
+	p := protections{classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: judgeKeys(world, now), depot: depotIn(stored), at: now}
+	asked, err := s.inquire(ctx)
+	if err != nil {
+		return protections{}, err
+	}
+	for i := range classes.Items {
+		c := &classes.Items[i]
+		p.classes[c.Name] = protectedClass{c, storage.OfClass(c, asked.lookup(ctx))}
+	}
+	s.trace(ctx, &p, stored.claims, matters, asked)
+	p.unfollowed = len(asked.configMaps)+len(asked.snapshots) > 0
+	return p, asked.failed
+}
+
+// trace finds the origins of claims, and forgets the snapshots of claims that are gone.
+func (s *surveyor) trace(ctx context.Context, p *protections, claims []corev1.PersistentVolumeClaim, matters map[string]bool, asked *inquiry) {
+	there := map[types.UID]bool{}
+	for i := range claims {
+		c := &claims[i]
+		if !matters[c.Namespace] {
+			continue
+		}
+		if _, _, _, made := storage.Source(c); !made {
+			continue
+		}
+		there[c.UID] = true
+		var from origin
+		from.claims, from.unknown = storage.Lineage(c, storage.Sources{
+			Claim:    func(namespace, name string) *corev1.PersistentVolumeClaim { return p.depot.claims[namespace][name] },
+			Snapshot: func(namespace, name string) *storage.Snapshot { return s.snapshot(ctx, c, namespace, name, asked) },
+		})
+		p.origins[c.UID] = from
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.snapshots, func(r restored, _ *storage.Snapshot) bool { return !there[r.claim] })
+}
+
+// snapshot finds the snapshot that a claim names, or one further up its line.
+func (s *surveyor) snapshot(ctx context.Context, of *corev1.PersistentVolumeClaim, namespace, name string, asked *inquiry) *storage.Snapshot {
+	key := restored{of.UID, namespace, name}
+	s.mu.Lock()
+	known := s.snapshots[key]
+	s.mu.Unlock()
+	if known != nil {
+		return known
+	}
+	found := asked.snapshot(ctx, namespace, name)
+	if found != nil && of.Spec.VolumeName != "" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.snapshots == nil {
+			s.snapshots = map[restored]*storage.Snapshot{}
+		}
+		s.snapshots[key] = found
+	}
+	return found
+}
+
+// inquiry asks the API server, once for each thing.
+type inquiry struct {
+	live client.Reader
+	// homes are the namespaces of drivers' configuration.
+	homes      map[string]string
+	configMaps map[types.NamespacedName]map[string]string
+	snapshots  map[types.NamespacedName]*storage.Snapshot
+	// failed is why something could not be read. That it is not there, or that Terroir may not read it, is an answer: then nobody can tell.
+	failed error
+}
+
+// inquire prepares to ask.
+func (s *surveyor) inquire(ctx context.Context) (*inquiry, error) {
+	var config v1alpha1.TerroirConfig
+	if err := s.reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &config); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, err)
+	}
+	q := &inquiry{live: s.live, homes: map[string]string{}, configMaps: map[types.NamespacedName]map[string]string{}, snapshots: map[types.NamespacedName]*storage.Snapshot{}}
+	for _, d := range config.Spec.StorageDrivers {
+		q.homes[string(d.Driver)] = string(d.Namespace)
+	}
+	return q, nil
+}
+
+// lookup is what classes may point to.
+func (q *inquiry) lookup(ctx context.Context) storage.Lookup {
+	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string { return q.configMap(ctx, driver, name) }}
+}
+
+// configMap gives the data of a driver's ConfigMap.
+func (q *inquiry) configMap(ctx context.Context, driver, name string) map[string]string {
+	home, known := q.homes[driver]
+	if !known {
+		return nil
+	}
+	key := types.NamespacedName{Namespace: home, Name: name}
+	if data, asked := q.configMaps[key]; asked {
+		return data
+	}
+	var found corev1.ConfigMap
+	var data map[string]string
+	if q.get(ctx, key, &found) {
+		data = found.Data
+	}
+	q.configMaps[key] = data
+	return data
+}
+
+// snapshot gives a VolumeSnapshot, of which the cluster may not even have the kind.
+func (q *inquiry) snapshot(ctx context.Context, namespace, name string) *storage.Snapshot {
+	key := types.NamespacedName{Namespace: namespace, Name: name}
+	if known, asked := q.snapshots[key]; asked {
+		return known
+	}
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "snapshot.storage.k8s.io", Version: "v1", Kind: storage.SourceSnapshot})
+	var found *storage.Snapshot
+	if q.get(ctx, key, u) {
+		claim, _, _ := unstructured.NestedString(u.Object, "spec", "source", "persistentVolumeClaimName") // what is no text names no claim
+		found = &storage.Snapshot{Claim: claim, Created: metav1.Time{Time: u.GetCreationTimestamp().Time}}
+	}
+	q.snapshots[key] = found
+	return found
+}
+
+// get reads an object, and reports whether it is there.
+func (q *inquiry) get(ctx context.Context, key types.NamespacedName, o client.Object) bool {
+	err := q.live.Get(ctx, key, o)
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) && !meta.IsNoMatchError(err) {
+		q.failed = fmt.Errorf("reading %T %s: %w", o, key, err)
+	}
+	return err == nil
+}
