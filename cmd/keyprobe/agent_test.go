@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,16 @@ func TestAnAgentTellsWhatItSees(t *testing.T) {
 	a.pin(t.Context(), a.token.PIN)
 	a.login(v1alpha1.LoginSucceeded)
 	a.seen("kek", v1alpha1.OutcomeNotFound)
+
+	log := a.log()
+	for _, word := range []string{a.token.PIN, "not-the-pin", "forbidden"} {
+		if strings.Contains(log, word) {
+			t.Errorf("the agent's log contains %q: either a PIN, or something that its manifests do not let it do:\n%s", word, log)
+		}
+	}
+	if !strings.Contains(log, leaseName(v1alpha1.ManagerObserver)) {
+		t.Errorf("the agent's log does not tell of its Lease; is this the log?\n%s", log)
+	}
 }
 
 func TestAnAgentReadsNoSecretButThoseThatItsManifestsName(t *testing.T) {
@@ -103,7 +114,9 @@ func TestAnAgentReadsNoSecretButThoseThatItsManifestsName(t *testing.T) {
 		func() error {
 			return agent.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-webhook-cert"}, &corev1.Secret{})
 		},
-		func() error { return agent.List(t.Context(), &corev1.SecretList{}, client.InNamespace(v1alpha1.SystemNamespace)) },
+		func() error {
+			return agent.List(t.Context(), &corev1.SecretList{}, client.InNamespace(v1alpha1.SystemNamespace))
+		},
 	} {
 		if err := get(); !apierrors.IsForbidden(err) {
 			t.Errorf("the agent asked for other Secrets, and the answer was: %v; want that it is forbidden", err)
@@ -211,7 +224,16 @@ func (a *agent) eventually(what string, check func() error) {
 		return last == nil, nil
 	})
 	if err != nil {
-		log, _ := os.ReadFile(a.cluster.Log("keyprobe-" + v1alpha1.ManagerObserver))
-		a.t.Fatalf("waited in vain until %s: %v\n%s", what, last, log)
+		a.t.Fatalf("waited in vain until %s: %v\n%s", what, last, a.log())
 	}
+}
+
+// log is what the agent wrote.
+func (a *agent) log() string {
+	a.t.Helper()
+	text, err := os.ReadFile(a.cluster.Log(terroir.Agent{Observer: v1alpha1.ManagerObserver}.Component()))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return string(text)
 }

@@ -241,7 +241,7 @@ func TestAWrongPINIsTriedOnceHoweverOftenTheStoreIsOpened(t *testing.T) {
 		}
 	}
 	if n := tok.witnessed("login"); n != 1 || l.entered != 1 || !l.refused {
-		t.Errorf("the PIN was tried %d times, the latch entered %d times, refused: %t; want one, one, and true", n, l.entered, l.refused)
+		t.Errorf("tries: %d, entries into the latch: %d, refused: %t; want 1, 1 and true", n, l.entered, l.refused)
 	}
 }
 
