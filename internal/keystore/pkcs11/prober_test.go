@@ -148,6 +148,19 @@ func TestAPairWithoutItsPublicHalfSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// SoftHSM 2.6, for one, cannot read back the dates of private objects. Nothing is concluded from that, neither of this key nor of others, and the session stays.
+func TestAKeyOfWhichTheTokenCannotTellSomethingIsNotJudged(t *testing.T) {
+	tok := newToken(t, "mute").holdsKey()
+	t.Setenv("WITNESS_MUTE", "0x111") // CKA_END_DATE
+	p := tok.opened()
+	wantOutcome(t, probe(t, p), v1alpha1.OutcomeMisconfigured, "cannot tell attribute 0x111")
+	t.Setenv("WITNESS_MUTE", "")
+	wantOutcome(t, probe(t, p), v1alpha1.OutcomeFound, "")
+	if n := tok.witnessed("session"); n != 1 {
+		t.Errorf("%d sessions; want one", n)
+	}
+}
+
 func TestAKeyThatIsMissingIsNotFound(t *testing.T) {
 	wantOutcome(t, probe(t, newToken(t, "empty").opened()), v1alpha1.OutcomeNotFound, "no secret or private key")
 }
@@ -422,6 +435,9 @@ func TestWhatIsMissingOrMalformedIsSaid(t *testing.T) {
 	wantOutcome(t, p.Probe(t.Context(), keystore.Key{Ref: v1alpha1.KeyReference{Transit: &v1alpha1.TransitKey{}}}), v1alpha1.OutcomeMisconfigured, "no pkcs11")
 	wantOutcome(t, p.Probe(t.Context(), keystore.Key{Ref: v1alpha1.KeyReference{PKCS11: &v1alpha1.PKCS11Key{ID: "xy"}}}), v1alpha1.OutcomeMisconfigured, "hexadecimal")
 
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
 	tok.initialise()
 	wantOutcome(t, probe(t, open(t, good)), v1alpha1.OutcomeMisconfigured, "two tokens fit")
 }
