@@ -87,6 +87,14 @@ func TestKeysThatAreLessThanGood(t *testing.T) {
 			[]task{secret(map[uint][]byte{binding.CKA_ENCRYPT: isFalse, binding.CKA_DECRYPT: isFalse, binding.CKA_WRAP: isTrue})},
 			map[string]string{"usable": "", "nonExtractable": "true Tested"},
 		},
+		"a key that encrypts by GCM alone": {
+			[]task{secret(map[uint][]byte{binding.CKA_ALLOWED_MECHANISMS: number(binding.CKM_AES_GCM)})},
+			map[string]string{"usable": "true Tested", "nonExtractable": "true Tested"},
+		},
+		"a key that encrypts in no way that is known here": {
+			[]task{secret(map[uint][]byte{binding.CKA_ALLOWED_MECHANISMS: number(binding.CKM_AES_CTR)})},
+			map[string]string{"usable": "", "nonExtractable": "true Tested"},
+		},
 		"a short key": {
 			[]task{secret(map[uint][]byte{binding.CKA_VALUE_LEN: number(16)})},
 			map[string]string{"bits": "128 Reported", "algorithm": "AES Reported"},
