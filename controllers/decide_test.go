@@ -144,6 +144,20 @@ func TestWakeAt(t *testing.T) {
 	}
 }
 
+func TestAPolicySaysWhatFollowsFromItsProblem(t *testing.T) {
+	for reason, want := range map[policy.Reason]string{
+		policy.TrustLevelNotFound:    "m; pods in the namespaces concerned are refused until it does",
+		policy.EncryptionKeyNotFound: "m; no volume can be under it until it does",
+		policy.SelectorInvalid:       "m; the policy governs no namespace",
+		policy.NamespaceExempt:       "m",
+	} {
+		_, _, message := readiness(v1alpha1.EnforcementEnforce, tally{}, []policy.Problem{{Reason: reason, Message: "m"}}, true)
+		if message != want {
+			t.Errorf("of %s it says %q", reason, message)
+		}
+	}
+}
+
 func TestReadinessOfAPolicy(t *testing.T) {
 	problem := []policy.Problem{{Reason: policy.TrustLevelNotFound, Message: `requires trust level "x", which does not exist`}}
 	for what, c := range map[string]struct {

@@ -26,6 +26,9 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/controllers"
+	"github.com/terroir-dev/terroir/internal/keystore"
+	"github.com/terroir-dev/terroir/internal/keystore/kmip"
+	"github.com/terroir-dev/terroir/internal/keystore/transit"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 	"github.com/terroir-dev/terroir/internal/webhook"
 )
@@ -88,11 +91,26 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
+	if err := observe(ctx, mgr); err != nil {
+		return err
+	}
 	handlers, err := newHandlers(mgr, store)
 	if err != nil {
 		return err
 	}
 	return errors.Join(serveWhen(mgr, certified, handlers), addProbes(mgr, store, certified))
+}
+
+// observe has the leader ask the key stores that can be asked without a vendor's library. cmd/keyprobe asks the others.
+func observe(ctx context.Context, mgr ctrl.Manager) error {
+	observer := keystore.NewObserver(keystore.ObserverOptions{
+		Name: v1alpha1.ManagerObserver, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Now: time.Now, Log: mgr.GetLogger().WithName("keys"), Metrics: metrics.Registry,
+		Openers: map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStoreKMIP: kmip.Open, v1alpha1.KeyStoreTransit: transit.Open},
+	})
+	if err := observer.SetupWithManager(ctx, mgr); err != nil {
+		return fmt.Errorf("setting up the observer of keys: %w", err)
+	}
+	return nil
 }
 
 // serves says whether the API server knows version 1 of a kind of admissionregistration.k8s.io. Whoever cannot tell must not guess: the

@@ -193,6 +193,28 @@ func keysThatAreNotWhatTheyWere() map[string]keyCase {
 		"looked at by nobody yet":                              {phase: v1alpha1.PhaseUnknown, reason: ReasonNotObserved, says: "Terroir asks"},
 		"looked at by no agent yet":                            {store: fromAgents, phase: v1alpha1.PhaseUnknown, reason: ReasonNotObserved, says: "run keyprobe"},
 		"in a store that is missing":                           {noStore: true, seen: []Observation{found(facts())}, phase: v1alpha1.PhaseUnknown, reason: ReasonStoreNotFound, says: "KeyStore/paris-hsm does not exist"},
+		"gone after it was revoked": {
+			key: func(k *v1alpha1.EncryptionKey) {
+				k.Status.Fingerprint, k.Spec.Fingerprint, k.Status.RevokedSince = first, v1alpha1.Fingerprint(first), at(-2*hour)
+			},
+			seen: []Observation{gone.never()}, phase: v1alpha1.PhaseDestroyed, since: noon.Add(-hour),
+		},
+		"not active at last, and now nobody can tell": {
+			key:  func(k *v1alpha1.EncryptionKey) { k.Status.Phase = v1alpha1.PhaseDeactivated },
+			seen: []Observation{found(facts()).but(v1alpha1.OutcomeUnreachable)}, phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable, until: earned,
+		},
+		"another at last, and now nobody can tell, it has no lease": {
+			key:  func(k *v1alpha1.EncryptionKey) { k.Status.Fingerprint, k.Status.VerifiedUntil = first, at(hour) },
+			seen: []Observation{withFingerprint(second).but(v1alpha1.OutcomeUnreachable)}, phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable,
+		},
+		"not valid yet at last, and now nobody can tell, it has earned nothing": {
+			seen:  []Observation{found(facts(FactNotBefore, "2026-11-23T11:30:00Z")).but(v1alpha1.OutcomeUnreachable)},
+			phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable,
+		},
+		"about to expire, and now nobody can tell": {
+			seen:  []Observation{found(facts(FactNotAfter, "2026-11-23T13:00:00Z")).but(v1alpha1.OutcomeUnreachable)},
+			phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable, until: noon.Add(hour),
+		},
 		"in a store that was taken away": {
 			noStore: true, key: func(k *v1alpha1.EncryptionKey) { k.Status.VerifiedUntil = at(hour) }, phase: v1alpha1.PhaseUnknown, reason: ReasonStoreNotFound, until: noon.Add(hour),
 		},
@@ -238,6 +260,10 @@ func keysOfSeveralAgents() map[string]keyCase {
 		"of which one can take it out":                   {seen: []Observation{good.by("par-1"), found(facts(FactNonExtractable, "false")).by("par-2")}, phase: v1alpha1.PhaseUnverified, reason: ReasonExtractable, says: "seen from zone par-2"},
 		"of which one has never had it":                  {seen: []Observation{good.by("par-1"), newcomer.by("par-2")}, phase: v1alpha1.PhaseNotFound, says: "seen from zone par-2"},
 		"of which one has never had it, and one is dark": {seen: []Observation{good.by("par-1").but(v1alpha1.OutcomeUnreachable), newcomer.by("par-2")}, phase: v1alpha1.PhaseNotFound},
+		"of which one has never had a key that was pinned": {
+			key:  func(k *v1alpha1.EncryptionKey) { k.Status.Fingerprint = first },
+			seen: []Observation{good.by("par-1").but(v1alpha1.OutcomeUnreachable), newcomer.by("par-2")}, phase: v1alpha1.PhaseNotFound,
+		},
 		"that both lost it": {
 			seen:  []Observation{good.by("par-1").but(v1alpha1.OutcomeNotFound), younger(good.by("par-2").but(v1alpha1.OutcomeDestroyed))},
 			phase: v1alpha1.PhaseDestroyed, says: "seen from zone par-1", since: noon.Add(-hour),
@@ -333,6 +359,7 @@ func TestConfirmedRevocations(t *testing.T) {
 		}, seen: []Observation{found(nil).but(v1alpha1.OutcomeUnreachable)}}, false},
 		"expired by a spec that was just written":            {keyCase{key: func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter = at(-day) }}, false},
 		"expired by a spec, as was told long enough ago":     {keyCase{key: func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter, k.Status.RevokedSince = at(-day), at(-15*minute) }}, true},
+		"expired by a spec, in a store that was taken away":  {keyCase{noStore: true, key: func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter, k.Status.RevokedSince = at(-day), at(-day) }}, false},
 		"another than the fingerprint that was just written": {keyCase{key: func(k *v1alpha1.EncryptionKey) { k.Spec.Fingerprint = v1alpha1.Fingerprint(second) }, seen: []Observation{found(facts())}}, false},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -393,6 +420,10 @@ func TestPlacesOfAKey(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"lyo-1", "par-1", "par-2"}, v.Home); diff != "" {
 		t.Errorf("at home in (-want +got):\n%s", diff)
+	}
+	nowhere := keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Declared.Zones.Home = nil }}.judge(noon)
+	if _, told := nowhere.Fact(FactHome); told || len(nowhere.Home) > 0 {
+		t.Errorf("where its backups lie is taken for all places: %v", nowhere.Home)
 	}
 	if v := (keyCase{seen: []Observation{found(facts())}}).judge(noon); len(v.Zones) > 0 {
 		t.Errorf("the manager is in no zone, and not in %v", v.Zones)

@@ -22,8 +22,10 @@ func TestMessages(t *testing.T) {
 		title string
 		cases map[string]keyCase
 	}{
-		{"a key that is there", keysThatAreThere()}, {"a key that is not what it was", keysThatAreNotWhatTheyWere()},
-		{"a key of which several agents tell", keysOfSeveralAgents()}, {"a key that nobody can look at", declaredKeys()},
+		{"a key that is there", keysThatAreThere()},
+		{"a key that is not what it was", keysThatAreNotWhatTheyWere()},
+		{"a key of which several agents tell", keysOfSeveralAgents()},
+		{"a key that nobody can look at", declaredKeys()},
 	} {
 		fmt.Fprintf(&b, "# %s\n\n", part.title)
 		for _, what := range slices.Sorted(maps.Keys(part.cases)) {

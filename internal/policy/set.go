@@ -128,10 +128,6 @@ func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {
 
 func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
 	out := Demand{Source: source, NodeLocalStorage: d.NodeLocalStorage, Encryption: encryptionOf(d.Encryption)}
-	// A key that does not exist makes a policy not Ready, and refuses no pod: pods without volumes owe it nothing, and the others wait.
-	for _, p := range s.keyProblems(nil, out) {
-		s.problem(p)
-	}
 	for _, level := range d.TrustLevels {
 		out.Levels = append(out.Levels, string(level))
 		if !s.Exists(string(level)) {
@@ -139,6 +135,10 @@ func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
 		}
 	}
 	out.Levels = union(nil, out.Levels)
+	// A key that does not exist makes a policy not Ready, and refuses no pod: pods without volumes owe it nothing, and the others wait.
+	for _, p := range s.keyProblems(nil, out) {
+		s.problem(p)
+	}
 	if d.Spread != nil {
 		out.MinSites, out.MaxSkew, out.TooFewReplicas = d.Spread.MinSites, d.Spread.MaxSkew, d.Spread.TooFewReplicas
 	}
