@@ -68,8 +68,27 @@ type gateWorld struct {
 	protections
 	set        *policy.Set
 	qualified  func(zone, level string) bool
-	namespaces map[string]*corev1.Namespace
+	namespaces map[string]demanding
 	pods       []*seenPod // those that are not finished
+}
+
+// demanding is a namespace with what is demanded of volumes in it. It is worked out once for all that is there.
+type demanding struct {
+	*corev1.Namespace
+	// owed is what all its pods owe; nothing where it is exempt.
+	owed policy.Obligation
+	// observed is what policies that enforce nothing would demand of volumes, each by itself.
+	observed []policy.Obligation
+}
+
+func demandingIn(set *policy.Set, n *corev1.Namespace) demanding {
+	d := demanding{Namespace: n, owed: set.Namespace(namespaceOf(n))}
+	for _, p := range set.Concerning(namespaceOf(n)) {
+		if p.Encryption != nil && p.Enforcement != v1alpha1.EnforcementEnforce {
+			d.observed = append(d.observed, policy.Obligation{}.With(p.Demand))
+		}
+	}
+	return d
 }
 
 // gateDecision is what becomes of a pod that waits.
@@ -126,9 +145,9 @@ func (g *Gates) gather(ctx context.Context, set *policy.Set, view *trust.View, n
 	if err != nil {
 		return gateWorld{}, err
 	}
-	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]*corev1.Namespace{}}
+	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]demanding{}}
 	for i := range namespaces.Items {
-		w.namespaces[namespaces.Items[i].Name] = &namespaces.Items[i]
+		w.namespaces[namespaces.Items[i].Name] = demandingIn(set, &namespaces.Items[i])
 	}
 	for _, p := range pods {
 		if !p.finished {
@@ -147,13 +166,10 @@ func qualifiedIn(view *trust.View) func(zone, level string) bool {
 // owed is what a pod owes; false while its namespace is not known.
 func (w gateWorld) owed(p *seenPod) (policy.Obligation, bool) {
 	n, known := w.namespaces[p.Namespace]
-	if !known {
-		return policy.Obligation{}, false
+	if !known || w.set.Exempt(p.Namespace) || !p.isAnnotated {
+		return n.owed, known
 	}
-	if w.set.Exempt(n.Name) {
-		return policy.Obligation{}, true
-	}
-	return p.judged().Owed(w.set, w.set.Namespace(namespaceOf(n)), sourceOf(p)), true
+	return p.judged().Owed(w.set, n.owed, sourceOf(p)), true
 }
 
 // decideGates says of every pod that waits whether it still has to, and why.
@@ -252,7 +268,7 @@ func (g *Gates) carryOut(ctx context.Context, current *snapshot.Snapshot, world 
 	failures := make([]error, len(all))
 	for i, d := range all {
 		if d.free && len(d.pod.claims) > 0 {
-			sure, err := certain.of(ctx, world.namespaces[d.pod.Namespace])
+			sure, err := certain.of(ctx, world.namespaces[d.pod.Namespace].Namespace)
 			if err != nil {
 				failures[i] = err
 			}

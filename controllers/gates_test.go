@@ -159,9 +159,9 @@ func (w *sealed) world(t *testing.T) gateWorld {
 		Levels: []string{"here"}, Keys: []policy.Key{{Name: "kek", Allows: func(map[string]string) bool { return true }}}, ExemptNamespaces: wordsOf(w.exempt),
 		Policies: []v1alpha1.PlacementPolicy{{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}, Spec: v1alpha1.PlacementPolicySpec{PlacementDemand: w.demand}}},
 	})
-	g := gateWorld{set: set, qualified: qualifiedIn(here()), namespaces: map[string]*corev1.Namespace{}, pods: []*seenPod{seen(t, &w.pod)}}
+	g := gateWorld{set: set, qualified: qualifiedIn(here()), namespaces: map[string]demanding{}, pods: []*seenPod{seen(t, &w.pod)}}
 	for i := range w.namespaces {
-		g.namespaces[w.namespaces[i].Name] = &w.namespaces[i]
+		g.namespaces[w.namespaces[i].Name] = demandingIn(set, &w.namespaces[i])
 	}
 	g.protections = protections{
 		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, depot: depotIn(stored), at: noon,
