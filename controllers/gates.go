@@ -32,8 +32,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Gates lifts the scheduling gate of pods whose volumes are proven to be encrypted as they owe, says of the others why they wait, and records
-// what was proven.
+// Gates lifts the scheduling gate of pods whose volumes are proven to be encrypted as they owe, says of the others why they wait, records what was
+// proven, and evicts the pods of keys that are revoked, where that is wanted.
 type Gates struct {
 	writer
 	reader   client.Reader
@@ -43,6 +43,7 @@ type Gates struct {
 	surveyor *surveyor
 	now      Clock
 	recorder events.EventRecorder
+	evictor  evictor
 	// told is what was last told, as an event, of each pod that waits. The cache may not have seen yet what was written of it.
 	told map[types.UID]uint64
 }
@@ -92,10 +93,13 @@ func (g *Gates) pass(ctx context.Context) (reconcile.Result, error) {
 	}
 	recorded := g.record(ctx, decideRecords(world))
 	decided := decideGates(world)
-	if err := errors.Join(recorded, g.carryOut(ctx, current, world, decided)); err != nil {
+	lifted := g.carryOut(ctx, current, world, decided)
+	bearers := bearersIn(world)
+	again, evicted := g.evictor.carryOut(ctx, decideEvictions(bearers, world.keys, world.braked), now)
+	if err := errors.Join(recorded, lifted, evicted); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), world.next(), world.again(decided), now.Add(sweepEvery)), nil
+	return wakeAt(now, view.NextChange(), world.next(), world.again(decided), again, world.evictsAgain(bearers), now.Add(sweepEvery)), nil
 }
 
 // lookAgain is how long a pod waits at most until what nobody follows is asked anew: configuration of drivers, and snapshots.
@@ -307,7 +311,7 @@ func (g *Gates) condition(ctx context.Context, d gateDecision, now time.Time) er
 func (g *Gates) lift(ctx context.Context, p *seenPod) error {
 	var is corev1.Pod
 	err := g.live.Get(ctx, client.ObjectKeyFromObject(p), &is)
-	if passed(err) && err != nil {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
@@ -333,7 +337,18 @@ func (g *Gates) lift(ctx context.Context, p *seenPod) error {
 }
 
 // passed says that nothing is left to be done: it is done, or the pod is gone, or another has come by its name.
-func passed(err error) bool { return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) }
+func passed(err error) bool {
+	return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) || isAnother(err)
+}
+
+// isAnother says that a patch was for an object with another UID: the API server calls it an attempt to change that.
+func isAnother(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+}
 
 // podOf is a pod for a client to write to, which fills it with the answer.
 func podOf(p *seenPod) *corev1.Pod {

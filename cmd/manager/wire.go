@@ -26,6 +26,9 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/controllers"
+	"github.com/terroir-dev/terroir/internal/keystore"
+	"github.com/terroir-dev/terroir/internal/keystore/kmip"
+	"github.com/terroir-dev/terroir/internal/keystore/transit"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 	"github.com/terroir-dev/terroir/internal/webhook"
 )
@@ -75,7 +78,7 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	err = controllers.Setup(ctx, mgr, controllers.Options{
-		Store: store, Now: time.Now, Recorder: mgr.GetEventRecorder("terroir"),
+		Store: store, Now: time.Now, Recorder: mgr.GetEventRecorder("terroir"), Registerer: metrics.Registry,
 		Metrics: func(ctx context.Context) (io.ReadCloser, error) {
 			return asking.RESTClient().Get().AbsPath("/metrics").Stream(ctx)
 		},
@@ -88,11 +91,26 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
+	if err := observe(ctx, mgr); err != nil {
+		return err
+	}
 	handlers, err := newHandlers(mgr, store)
 	if err != nil {
 		return err
 	}
 	return errors.Join(serveWhen(mgr, certified, handlers), addProbes(mgr, store, certified))
+}
+
+// observe has the leader ask the key stores that can be asked without a vendor's library. cmd/keyprobe asks the others.
+func observe(ctx context.Context, mgr ctrl.Manager) error {
+	observer := keystore.NewObserver(keystore.ObserverOptions{
+		Name: v1alpha1.ManagerObserver, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Now: time.Now, Log: mgr.GetLogger().WithName("keys"), Metrics: metrics.Registry,
+		Openers: map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStoreKMIP: kmip.Open, v1alpha1.KeyStoreTransit: transit.Open},
+	})
+	if err := observer.SetupWithManager(ctx, mgr); err != nil {
+		return fmt.Errorf("setting up the observer of keys: %w", err)
+	}
+	return nil
 }
 
 // serves says whether the API server knows version 1 of a kind of admissionregistration.k8s.io. Whoever cannot tell must not guess: the
@@ -151,15 +169,27 @@ func rotate(mgr ctrl.Manager, dir string, certified chan struct{}) error {
 }
 
 func newHandlers(mgr ctrl.Manager, store *snapshot.Store) (*webhook.Handlers, error) {
-	lookups := controllers.Lookups{Cache: mgr.GetCache(), Store: store, Now: time.Now}
+	lookups := controllers.Lookups{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Store: store, Now: time.Now}
 	handlers, err := webhook.New(webhook.Options{
-		Snapshots: store, Namespaces: lookups, Nodes: lookups, Facts: lookups, Owing: lookups, Violating: lookups,
+		Snapshots: store, Namespaces: lookups, Nodes: lookups, Facts: lookups, Owing: lookups, Violating: lookups, Protections: protections{lookups},
 		Live: mgr.GetAPIReader(), Now: time.Now, Log: mgr.GetLogger().WithName("webhook"), Metrics: metrics.Registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the admission handlers: %w", err)
 	}
 	return handlers, nil
+}
+
+// protections fits what the controllers know of StorageClasses to what admission asks.
+type protections struct{ lookups controllers.Lookups }
+
+func (p protections) Protections() ([]webhook.ClassProtection, bool) {
+	classes, known := p.lookups.Classes()
+	all := make([]webhook.ClassProtection, len(classes))
+	for i, c := range classes {
+		all[i] = webhook.ClassProtection(c)
+	}
+	return all, known
 }
 
 // serveWhen starts the webhook server, on every replica, as soon as there is a certificate.

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
@@ -50,7 +49,7 @@ func (o *Observer) connect(ctx context.Context, store *v1alpha1.KeyStore, before
 	if store.Spec.Type == v1alpha1.KeyStorePKCS11 {
 		c.latch = before.latchFor(with)
 		if c.latch == nil {
-			c.latch = &statusLatch{live: o.Live, writer: o.Client, store: client.ObjectKeyFromObject(store), secret: with.credentials, observer: o.Name, now: o.Now}
+			c.latch = newLatch(o, store.Name, with.credentials)
 		}
 		opened.Latch = c.latch
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,16 +45,31 @@ type statusLatch struct {
 	observer string
 	now      func() time.Time
 
+	// turn is held by whoever enters or leaves: a library that does not come back in time may be left by one who has gone on.
+	turn chan struct{}
 	// mine is the attempt that was entered and not left, and answer what came of it, as long as that could not be written.
 	mine   *v1alpha1.KeyStoreLogin
 	answer v1alpha1.LoginState
 	// passing says that the last refusal will pass without anybody doing anything.
-	passing bool
+	passing atomic.Bool
+}
+
+// newLatch makes the latch of a store for one version of its Secret.
+func newLatch(o *Observer, store string, secret secretVersion) *statusLatch {
+	return &statusLatch{
+		live: o.Live, writer: o.Client, store: types.NamespacedName{Name: store}, secret: secret, observer: o.Name, now: o.Now, turn: make(chan struct{}, 1),
+	}
 }
 
 // Enter implements [Latch].
 func (l *statusLatch) Enter(ctx context.Context, countLow bool) error {
-	l.passing = false
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("the PIN is not tried: the last login has not ended yet: %w", ctx.Err())
+	}
+	defer func() { <-l.turn }()
+	l.passing.Store(false)
 	if l.answer != "" {
 		if err := l.settle(ctx); err != nil {
 			return err
@@ -87,7 +103,7 @@ func (l *statusLatch) read(ctx context.Context) (*v1alpha1.KeyStore, error) {
 		return nil, fmt.Errorf("the PIN is not tried: reading whether Secret %s is still the same failed: %w", l.secret.name, err)
 	}
 	if string(secret.UID) != l.secret.uid || secret.ResourceVersion != l.secret.version {
-		l.passing = true
+		l.passing.Store(true)
 		return nil, fmt.Errorf("the PIN is not tried: Secret %s has changed since it was read", l.secret.name)
 	}
 	return store, nil
@@ -115,7 +131,7 @@ func (l *statusLatch) mayTryAgain(login *v1alpha1.KeyStoreLogin, countLow bool) 
 	abandoned := login.Observer == l.observer || l.now().Sub(login.At.Time) > abandonedAfter
 	switch {
 	case !abandoned:
-		l.passing = true
+		l.passing.Store(true)
 		return fmt.Errorf("observer %s is trying the PIN in Secret %s", login.Observer, l.secret.name)
 	case !login.Succeeded:
 		return fmt.Errorf("observer %s began to try the PIN in Secret %s (version %s), and what came of it is not known; it is not tried again until the Secret changes",
@@ -150,12 +166,14 @@ func (l *statusLatch) claim(ctx context.Context, store *v1alpha1.KeyStore) error
 	if err := l.write(writing, store, before); err != nil {
 		return fmt.Errorf("the PIN was not tried in time, and taking back that it would be failed: %w", err)
 	}
-	l.passing = true
+	l.passing.Store(true)
 	return fmt.Errorf("the PIN was not tried in time: %w", ctx.Err())
 }
 
 // Leave implements [Latch].
 func (l *statusLatch) Leave(ctx context.Context, accepted bool) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	if l.mine == nil {
 		return errors.New("leaving a login that was never entered")
 	}

@@ -132,7 +132,9 @@ func carry(facts, before []v1alpha1.ObservedFact) []v1alpha1.ObservedFact {
 // presentable reports whether the API server takes a fact. One that it does not take would keep it from all others, so it is left out, which is to say
 // that it is not known.
 func presentable(f Fact) bool {
-	fits := func(s string, most int) bool { return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most }
+	fits := func(s string, most int) bool {
+		return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most
+	}
 	return fits(f.Name, 32) && fits(f.Value, 256) &&
 		(f.Evidence == v1alpha1.EvidenceReported || f.Evidence == v1alpha1.EvidenceTested || f.Evidence == v1alpha1.EvidenceAttested)
 }

@@ -78,7 +78,7 @@ func (w *worker) ask(ctx context.Context, world world, keys []*v1alpha1.Encrypti
 		}
 	}
 	a.end()
-	if c := w.connection; c != nil && c.latch != nil && c.latch.passing {
+	if c := w.connection; c != nil && c.latch != nil && c.latch.passing.Load() {
 		a.final = false
 	}
 	return a
@@ -97,7 +97,7 @@ func (w *worker) open(ctx context.Context, store *v1alpha1.KeyStore, a *asked) e
 	reopened := c != w.connection
 	w.connection = c
 	if c.latch != nil {
-		c.latch.passing = false
+		c.latch.passing.Store(false)
 	}
 	switch {
 	case c.refused != nil:
