@@ -79,6 +79,23 @@ func TestUsingASymmetricKey(t *testing.T) {
 	}
 }
 
+// TestGCMIsTriedWhereItsTagHasAPlace, and where a server calls another mode a failure of its cryptography.
+func TestGCMIsTriedWhereItsTagHasAPlace(t *testing.T) {
+	for version, want := range map[kmipgo.ProtocolVersion]string{kmipgo.V1_3: "false/Tested", kmipgo.V1_4: "true/Tested"} {
+		t.Run("version "+version.String(), func(t *testing.T) {
+			v := newVault(t)
+			v.executor.SetSupportedProtocolVersions(version)
+			v.encrypts(kmipgo.BlockCipherModeGCM)
+			v.refuses = kmipgo.ResultReasonCryptographicFailure
+			v.keep("kek", whole()...)
+			s := open(t, v.store(t)).Probe(t.Context(), used("kek"))
+			if got := fact(s, keys.FactUsable); got != want {
+				t.Errorf("usable is %q, want %q (%s)", got, want, s.Message)
+			}
+		})
+	}
+}
+
 // TestAServerThatIsTooBusyToUseAKey says nothing of it: an HSM behind the server may be gone for a moment, and what was known of the key is known still.
 func TestAServerThatIsTooBusyToUseAKey(t *testing.T) {
 	v := newVault(t)
