@@ -63,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, Client: direct, cluster: c}
 	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}
-	if err := w.Client.Create(t.Context(), home); client.IgnoreAlreadyExists(err) != nil {
+	if err := w.Create(t.Context(), home); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -247,7 +247,8 @@ type token struct {
 // Probe is refused three times before that counts: by then everybody has had his chance.
 func (k *token) Probe(ctx context.Context, _ keystore.Key) keystore.Sighting {
 	if err := k.latch.Enter(ctx, false); err != nil {
-		if k.asked++; k.asked == 3 {
+		k.asked++
+		if k.asked == 3 {
 			k.refused()
 		}
 		return keystore.Sighting{Outcome: v1alpha1.OutcomeUnauthenticated, Message: err.Error()}

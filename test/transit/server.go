@@ -35,7 +35,7 @@ type Options struct {
 
 // Server is a running server.
 type Server struct {
-	options Options
+	options  Options
 	http     *http.Server
 	listener net.Listener
 
