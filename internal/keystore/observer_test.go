@@ -481,14 +481,13 @@ func TestAfterARestart(t *testing.T) {
 func TestWhatCannotBeToldIsNotConfirmed(t *testing.T) {
 	onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("kek", "bao")}, answers{"kek": good("a")}, func(s *stage) {
 		was := s.confirmed()
-		whole := s.observer.Client
-		s.observer.Client = refusing{whole}
+		s.refusing.Store(true)
 		s.store.set(saying(v1alpha1.OutcomeDestroyed, "destroyed"))
 		s.sweep()
 		if !s.confirmed().Equal(was) {
 			t.Error("the key is destroyed, that could not be written, and yet all is confirmed as it is written")
 		}
-		s.observer.Client = whole
+		s.refusing.Store(false)
 		s.sweep()
 		same(t, "outcome", s.told("kek").Outcome, v1alpha1.OutcomeDestroyed, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
 		if !s.confirmed().After(was) {
