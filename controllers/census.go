@@ -35,7 +35,7 @@ func takeCensus(
 	worth := assessAll(view, world.nodes, world.drivers)
 	a := &auditor{
 		set: set, settings: settings, world: world, worth: worth,
-		terrain: terrainOf(view, world.nodes, worth), depot: depotIn(world.storage), lasts: lasts,
+		terrain: terrainOf(view, world.nodes, worth), depot: world.depot(), lasts: lasts,
 		labels: map[string]map[string]string{}, qualified: qualifiedIn(view),
 	}
 	concerned := map[policy.Source]*concern{}

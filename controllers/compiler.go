@@ -18,6 +18,8 @@ import (
 	"github.com/terroir-dev/terroir/internal/trust"
 )
 
+// +kubebuilder:rbac:groups=terroir.dev,resources=encryptionkeys,verbs=get;list;watch
+
 // Compiler publishes the snapshot, on every replica.
 type Compiler struct {
 	reader client.Reader

@@ -144,6 +144,20 @@ func TestWakeAt(t *testing.T) {
 	}
 }
 
+func TestAPolicySaysWhatFollowsFromItsProblem(t *testing.T) {
+	for reason, want := range map[policy.Reason]string{
+		policy.TrustLevelNotFound:    "m; pods in the namespaces concerned are refused until it does",
+		policy.EncryptionKeyNotFound: "m; no volume can be under it until it does",
+		policy.SelectorInvalid:       "m; the policy governs no namespace",
+		policy.NamespaceExempt:       "m",
+	} {
+		_, _, message := readiness(v1alpha1.EnforcementEnforce, tally{}, []policy.Problem{{Reason: reason, Message: "m"}}, true)
+		if message != want {
+			t.Errorf("of %s it says %q", reason, message)
+		}
+	}
+}
+
 func TestReadinessOfAPolicy(t *testing.T) {
 	problem := []policy.Problem{{Reason: policy.TrustLevelNotFound, Message: `requires trust level "x", which does not exist`}}
 	for what, c := range map[string]struct {
@@ -213,10 +227,14 @@ func TestDecideNamespaces(t *testing.T) {
 		namespace corev1.Namespace
 		pods      []*seenPod
 		governed  bool
+		encrypted bool
 	}{
+		"one that asks for a key": {
+			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.EncryptionKeyAnnotation: "kek"}}}, governed: true, encrypted: true,
+		},
 		"a free namespace":                {namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}},
-		"one with an annotated pod":       {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*seenPod{pod(corev1.PodRunning, asks)}, true},
-		"one whose annotated pod is done": {corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, []*seenPod{pod(corev1.PodSucceeded, asks)}, false},
+		"one with an annotated pod":       {namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, pods: []*seenPod{pod(corev1.PodRunning, asks)}, governed: true},
+		"one whose annotated pod is done": {namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, pods: []*seenPod{pod(corev1.PodSucceeded, asks)}},
 		"one that asks by itself": {
 			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}}, governed: true,
 		},
@@ -224,14 +242,13 @@ func TestDecideNamespaces(t *testing.T) {
 			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "!"}}}, governed: true,
 		},
 		"an exempt one": {
-			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}},
-			[]*seenPod{pod(corev1.PodRunning, asks)},
-			false,
+			namespace: corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", Annotations: map[string]string{v1alpha1.TrustLevelAnnotation: "here"}}},
+			pods:      []*seenPod{pod(corev1.PodRunning, asks)},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			all := decideNamespaces(set, demandWorld{namespaces: []corev1.Namespace{c.namespace}, pods: map[string][]*seenPod{c.namespace.Name: c.pods}})
-			if len(all) != 1 || all[0].governed != c.governed || (all[0].floor != nil) != c.governed {
+			if len(all) != 1 || all[0].governed != c.governed || all[0].encrypted != c.encrypted || (all[0].floor != nil) != c.governed {
 				t.Errorf("decided %+v", all)
 			}
 		})

@@ -9,6 +9,7 @@
 //   - [Standing]: snapshot and nodes → labels of nodes, and the list of nodes that are losing levels.
 //   - [Obligation]: snapshot, namespaces, pods, nodes and volumes → floors, labels of namespaces, statuses of policies, which say what an
 //     audit of everything that is there found.
+//   - [Keys]: key stores, keys and what observers saw of them → statuses of keys and stores.
 //   - [Marks]: namespaces, claims, volumes and classes → the marks by which guards know volumes and classes.
 //   - [Gates]: snapshot, pods, claims, volumes, classes and keys → the gates of pods whose volumes are proven, why the others wait, and what was proven, on
 //     claims and volumes.

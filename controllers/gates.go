@@ -32,8 +32,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Gates lifts the scheduling gate of pods whose volumes are proven to be encrypted as they owe, says of the others why they wait, and records
-// what was proven.
+// Gates lifts the scheduling gate of pods whose volumes are proven to be encrypted as they owe, says of the others why they wait, records what was
+// proven, and evicts the pods of keys that are revoked, where that is wanted.
 type Gates struct {
 	writer
 	reader   client.Reader
@@ -43,6 +43,7 @@ type Gates struct {
 	surveyor *surveyor
 	now      Clock
 	recorder events.EventRecorder
+	evictor  evictor
 	// told is what was last told, as an event, of each pod that waits. The cache may not have seen yet what was written of it.
 	told map[types.UID]uint64
 }
@@ -67,8 +68,27 @@ type gateWorld struct {
 	protections
 	set        *policy.Set
 	qualified  func(zone, level string) bool
-	namespaces map[string]*corev1.Namespace
+	namespaces map[string]demanding
 	pods       []*seenPod // those that are not finished
+}
+
+// demanding is a namespace with what is demanded of volumes in it. It is worked out once for all that is there.
+type demanding struct {
+	*corev1.Namespace
+	// owed is what all its pods owe; nothing where it is exempt.
+	owed policy.Obligation
+	// observed is what policies that enforce nothing would demand of volumes, each by itself.
+	observed []policy.Obligation
+}
+
+func demandingIn(set *policy.Set, n *corev1.Namespace) demanding {
+	d := demanding{Namespace: n, owed: set.Namespace(namespaceOf(n))}
+	for _, p := range set.Concerning(namespaceOf(n)) {
+		if p.Encryption != nil && p.Enforcement != v1alpha1.EnforcementEnforce {
+			d.observed = append(d.observed, policy.Obligation{}.With(p.Demand))
+		}
+	}
+	return d
 }
 
 // gateDecision is what becomes of a pod that waits.
@@ -92,10 +112,13 @@ func (g *Gates) pass(ctx context.Context) (reconcile.Result, error) {
 	}
 	recorded := g.record(ctx, decideRecords(world))
 	decided := decideGates(world)
-	if err := errors.Join(recorded, g.carryOut(ctx, current, world, decided)); err != nil {
+	lifted := g.carryOut(ctx, current, world, decided)
+	bearers := bearersIn(world)
+	again, evicted := g.evictor.carryOut(ctx, decideEvictions(bearers, world.keys, world.braked), now)
+	if err := errors.Join(recorded, lifted, evicted); err != nil {
 		return reconcile.Result{}, err
 	}
-	return wakeAt(now, view.NextChange(), world.next(), world.again(decided), now.Add(sweepEvery)), nil
+	return wakeAt(now, view.NextChange(), world.next(), world.again(decided), again, world.evictsAgain(bearers), now.Add(sweepEvery)), nil
 }
 
 // lookAgain is how long a pod waits at most until what nobody follows is asked anew: configuration of drivers, and snapshots.
@@ -122,9 +145,9 @@ func (g *Gates) gather(ctx context.Context, set *policy.Set, view *trust.View, n
 	if err != nil {
 		return gateWorld{}, err
 	}
-	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]*corev1.Namespace{}}
+	w := gateWorld{set: set, qualified: qualifiedIn(view), namespaces: map[string]demanding{}}
 	for i := range namespaces.Items {
-		w.namespaces[namespaces.Items[i].Name] = &namespaces.Items[i]
+		w.namespaces[namespaces.Items[i].Name] = demandingIn(set, &namespaces.Items[i])
 	}
 	for _, p := range pods {
 		if !p.finished {
@@ -143,13 +166,10 @@ func qualifiedIn(view *trust.View) func(zone, level string) bool {
 // owed is what a pod owes; false while its namespace is not known.
 func (w gateWorld) owed(p *seenPod) (policy.Obligation, bool) {
 	n, known := w.namespaces[p.Namespace]
-	if !known {
-		return policy.Obligation{}, false
+	if !known || w.set.Exempt(p.Namespace) || !p.isAnnotated {
+		return n.owed, known
 	}
-	if w.set.Exempt(n.Name) {
-		return policy.Obligation{}, true
-	}
-	return p.judged().Owed(w.set, w.set.Namespace(namespaceOf(n)), sourceOf(p)), true
+	return p.judged().Owed(w.set, n.owed, sourceOf(p)), true
 }
 
 // decideGates says of every pod that waits whether it still has to, and why.
@@ -248,7 +268,7 @@ func (g *Gates) carryOut(ctx context.Context, current *snapshot.Snapshot, world 
 	failures := make([]error, len(all))
 	for i, d := range all {
 		if d.free && len(d.pod.claims) > 0 {
-			sure, err := certain.of(ctx, world.namespaces[d.pod.Namespace])
+			sure, err := certain.of(ctx, world.namespaces[d.pod.Namespace].Namespace)
 			if err != nil {
 				failures[i] = err
 			}
@@ -307,7 +327,7 @@ func (g *Gates) condition(ctx context.Context, d gateDecision, now time.Time) er
 func (g *Gates) lift(ctx context.Context, p *seenPod) error {
 	var is corev1.Pod
 	err := g.live.Get(ctx, client.ObjectKeyFromObject(p), &is)
-	if passed(err) && err != nil {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
@@ -333,7 +353,18 @@ func (g *Gates) lift(ctx context.Context, p *seenPod) error {
 }
 
 // passed says that nothing is left to be done: it is done, or the pod is gone, or another has come by its name.
-func passed(err error) bool { return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) }
+func passed(err error) bool {
+	return client.IgnoreNotFound(err) == nil || apierrors.IsConflict(err) || isAnother(err)
+}
+
+// isAnother says that a patch was for an object with another UID: the API server calls it an attempt to change that.
+func isAnother(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+}
 
 // podOf is a pod for a client to write to, which fills it with the answer.
 func podOf(p *seenPod) *corev1.Pod {

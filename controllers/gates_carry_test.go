@@ -2,13 +2,17 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,7 +43,7 @@ func keeping(t *testing.T, objects ...client.Object) kept {
 	}
 }
 
-// is is the pod as it is afterwards: its gates, and what its condition says.
+// is gives the pod as it is afterwards: its gates, and what its condition says.
 func (k kept) is(t *testing.T, p *corev1.Pod) string {
 	t.Helper()
 	var is corev1.Pod
@@ -96,6 +100,29 @@ func TestTheGateOfAPodThatHasComeByTheNameStays(t *testing.T) {
 	k.carry(t, w)
 	if got := k.is(t, there); !strings.Contains(got, v1alpha1.EncryptionGate) {
 		t.Error(got)
+	}
+}
+
+func TestWhatLeavesNothingToBeDone(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	invalid := func(path string) error {
+		return apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", field.ErrorList{field.Invalid(field.NewPath(path), "x", "field is immutable")})
+	}
+	for what, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"it is done":                     {nil, true},
+		"the pod is gone":                {apierrors.NewNotFound(pods, "p"), true},
+		"another has come by its name":   {invalid("metadata.uid"), true},
+		"somebody else was faster":       {apierrors.NewConflict(pods, "p", errors.New("x")), true},
+		"the API server refuses":         {invalid("status"), false},
+		"Terroir may not":                {apierrors.NewForbidden(pods, "p", errors.New("x")), false},
+		"nobody knows whether it worked": {errors.New("timeout"), false},
+	} {
+		if got := passed(c.err); got != c.want {
+			t.Errorf("%s: %v", what, got)
+		}
 	}
 }
 

@@ -22,7 +22,10 @@ import (
 const (
 	ebs   = "ebs.csi.aws.com"
 	keyID = "arn:aws:kms:eu-west-3:1:key/1"
-	print = "sha256:aa"
+	thumb = "sha256:aa"
+
+	azure   = "disk.csi.azure.com"
+	diskSet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/d"
 )
 
 // sealed is a world in which all is as namespace n owes: its policy demands that volumes are under key kek, and its pod waits behind the gate with a
@@ -65,11 +68,11 @@ func waiting() *sealed {
 // key adds a key that means the id which class fast names, Verified unless tweaked.
 func (w *sealed) key(name string, tweak func(*keys.Verdict)) {
 	key := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.EncryptionKeySpec{
-		Store: "hsm", Storage: []v1alpha1.StorageKey{{Driver: ebs, KeyID: keyID}},
+		Store: "hsm", Storage: []v1alpha1.StorageKey{{Driver: ebs, KeyID: keyID}, {Driver: azure, KeyID: diskSet}},
 		NamespaceSelector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"data": "health"}},
 	}}
 	v := keys.Verdict{
-		Key: keys.Compile(key, &v1alpha1.KeyStore{ObjectMeta: metav1.ObjectMeta{Name: "hsm"}}), Phase: v1alpha1.PhaseVerified, Fingerprint: print,
+		Key: keys.Compile(key, &v1alpha1.KeyStore{ObjectMeta: metav1.ObjectMeta{Name: "hsm"}}), Phase: v1alpha1.PhaseVerified, Fingerprint: thumb,
 		Facts: []keys.Fact{
 			{Name: keys.FactNonExtractable, Value: "true", Evidence: v1alpha1.EvidenceReported},
 			{Name: keys.FactProtection, Value: "HSM", Evidence: v1alpha1.EvidenceDeclared},
@@ -83,10 +86,14 @@ func (w *sealed) key(name string, tweak func(*keys.Verdict)) {
 }
 
 // silent makes the key's store silent: nobody can tell how the key is, and the last proof lasts.
-func silent(v *keys.Verdict) { v.Phase, v.Message, v.Facts = v1alpha1.PhaseUnknown, "the store does not answer", nil }
+func silent(v *keys.Verdict) {
+	v.Phase, v.Message, v.Facts = v1alpha1.PhaseUnknown, "the store does not answer", nil
+}
 
 // destroyed makes the key one that its store has destroyed.
-func destroyed(v *keys.Verdict) { v.Phase, v.RevokedSince = v1alpha1.PhaseDestroyed, noon.Add(-time.Minute) }
+func destroyed(v *keys.Verdict) {
+	v.Phase, v.RevokedSince = v1alpha1.PhaseDestroyed, noon.Add(-time.Minute)
+}
 
 // claim adds a claim of class fast, as it was recorded.
 func (w *sealed) claim(name string, tweak func(*corev1.PersistentVolumeClaim)) {
@@ -99,6 +106,12 @@ func (w *sealed) claim(name string, tweak func(*corev1.PersistentVolumeClaim)) {
 		tweak(&c)
 	}
 	w.claims = append(w.claims, c)
+}
+
+// disk makes the class one of another driver, which lets claims override what it says.
+func (w *sealed) disk() {
+	w.class.Provisioner, w.class.Parameters = azure, map[string]string{"diskEncryptionSetID": diskSet}
+	w.claims[0].Annotations[v1alpha1.ClassAnnotation] = storage.Digest(&w.class)
 }
 
 // bound gives the claim data its volume, with what is recorded on that.
@@ -146,9 +159,9 @@ func (w *sealed) world(t *testing.T) gateWorld {
 		Levels: []string{"here"}, Keys: []policy.Key{{Name: "kek", Allows: func(map[string]string) bool { return true }}}, ExemptNamespaces: wordsOf(w.exempt),
 		Policies: []v1alpha1.PlacementPolicy{{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}, Spec: v1alpha1.PlacementPolicySpec{PlacementDemand: w.demand}}},
 	})
-	g := gateWorld{set: set, qualified: qualifiedIn(here()), namespaces: map[string]*corev1.Namespace{}, pods: []*seenPod{seen(t, &w.pod)}}
+	g := gateWorld{set: set, qualified: qualifiedIn(here()), namespaces: map[string]demanding{}, pods: []*seenPod{seen(t, &w.pod)}}
 	for i := range w.namespaces {
-		g.namespaces[w.namespaces[i].Name] = &w.namespaces[i]
+		g.namespaces[w.namespaces[i].Name] = demandingIn(set, &w.namespaces[i])
 	}
 	g.protections = protections{
 		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, depot: depotIn(stored), at: noon,
@@ -162,7 +175,7 @@ func (w *sealed) world(t *testing.T) gateWorld {
 }
 
 func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
-	proof := "uid-data:kek:" + print
+	proof := "uid-data:kek:" + thumb
 	for what, c := range map[string]struct {
 		tweak  func(*sealed)
 		lifted bool
@@ -220,13 +233,19 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 			}, reason: "EncryptionNotProven", says: "is not encrypted",
 		},
 		"a class that was created anew with other parameters": {
-			tweak: func(w *sealed) { w.class.UID, w.class.Parameters = "other", map[string]string{"kmsKeyId": keyID} }, reason: "EncryptionNotProven", says: "not the one that it was",
+			tweak: func(w *sealed) { w.class.UID, w.class.Parameters = "other", map[string]string{"kmsKeyId": keyID} }, reason: "EncryptionNotProven", says: "another class than the one that was recorded",
 		},
 		"the same class created anew": {
-			tweak: func(w *sealed) { w.class.UID = "other" }, reason: "EncryptionNotProven", says: "not the one that it was",
+			tweak: func(w *sealed) { w.class.UID = "other" }, reason: "EncryptionNotProven", says: "another class than the one that was recorded",
 		},
 		"an old annotation on the claim that names another class": {
 			tweak: func(w *sealed) { w.claims[0].Annotations[corev1.BetaStorageClassAnnotation] = "slow" }, reason: "EncryptionNotProven", says: "StorageClass slow does not exist",
+		},
+		"another class that the claim lets override its StorageClass": {
+			tweak: func(w *sealed) { w.disk(); w.claims[0].Spec.VolumeAttributesClassName = new("plain") }, reason: "EncryptionNotProven", says: "VolumeAttributesClass plain",
+		},
+		"a StorageClass that nothing overrides": {
+			tweak: (*sealed).disk, lifted: true, reason: "Proven",
 		},
 		"a volume that somebody made by hand": {
 			tweak: func(w *sealed) { delete(w.bound("").Annotations, "pv.kubernetes.io/provisioned-by") }, reason: "EncryptionNotProven", says: "by hand",
@@ -262,10 +281,10 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 			}, reason: "EncryptionNotProven", says: "the store does not answer",
 		},
 		"not by the proof of another claim": {
-			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-other:kek:" + print) }, reason: "EncryptionNotProven", says: "Unknown",
+			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-other:kek:" + thumb) }, reason: "EncryptionNotProven", says: "Unknown",
 		},
 		"not by the proof of another key": {
-			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-data:other:" + print) }, reason: "EncryptionNotProven", says: "Unknown",
+			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-data:other:" + thumb) }, reason: "EncryptionNotProven", says: "Unknown",
 		},
 		"not by the proof of a key that was replaced": {
 			tweak: func(w *sealed) { w.key("kek", silent); w.bound("uid-data:kek:sha256:bb") }, reason: "EncryptionNotProven", says: "Unknown",
@@ -352,51 +371,51 @@ func TestWhatWasFoundIsRecorded(t *testing.T) {
 			},
 		},
 		"a class that was recorded stays so, though it was created anew": {
-			func(w *sealed) { w.class.UID = "other"; w.labelled("kek", "ProviderEnvelope") }, nil,
+			func(w *sealed) { w.class.UID = "other"; w.labelled() }, nil,
 		},
 		"what is there already is not written again": {
-			func(w *sealed) { w.labelled("kek", "ProviderEnvelope"); w.bound("uid-data:kek:" + print) }, nil,
+			func(w *sealed) { w.labelled(); w.bound("uid-data:kek:" + thumb) }, nil,
 		},
 		"a proof on the volume": {
-			func(w *sealed) { w.labelled("kek", "ProviderEnvelope"); w.bound("") },
-			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + print} },
+			func(w *sealed) { w.labelled(); w.bound("") },
+			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + thumb} },
 		},
 		"a newer proof in place of an older one": {
-			func(w *sealed) { w.labelled("kek", "ProviderEnvelope"); w.bound("uid-data:kek:sha256:old") },
-			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + print} },
+			func(w *sealed) { w.labelled(); w.bound("uid-data:kek:sha256:old") },
+			func(*sealed) []string { return []string{"/pv terroir.dev/encryption-proof=uid-data:kek:" + thumb} },
 		},
 		"no proof, and none taken off, while the store is silent": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.key("kek", silent)
 				w.bound("uid-data:kek:sha256:old")
 			}, nil,
 		},
 		"no proof of a volume that is not what its class promised": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.bound("").Spec.CSI.Driver = "other"
 			}, nil,
 		},
 		"no proof of a volume of another claim by the name": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.bound("").Spec.ClaimRef.UID = "before"
 			}, nil,
 		},
 		"no proof where the pod asks for more than there is": {
 			func(w *sealed) {
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 				w.bound("")
 				w.pod.Annotations = map[string]string{v1alpha1.EncryptionKeyAnnotation: "other"}
 			}, nil,
 		},
 		"that nobody can tell": {
-			func(w *sealed) { w.key("other", nil); w.labelled("kek", "ProviderEnvelope") },
+			func(w *sealed) { w.key("other", nil); w.labelled() },
 			func(*sealed) []string { return []string{"n/data terroir.dev/encryption-key-"} },
 		},
 		"nothing stays for people where nothing is owed": {
-			func(w *sealed) { w.demand.Encryption = nil; w.labelled("kek", "ProviderEnvelope") },
+			func(w *sealed) { w.demand.Encryption = nil; w.labelled() },
 			func(*sealed) []string {
 				return []string{"n/data terroir.dev/encryption-binding- terroir.dev/encryption-key-"}
 			},
@@ -405,7 +424,7 @@ func TestWhatWasFoundIsRecorded(t *testing.T) {
 			func(w *sealed) {
 				w.demand.Enforcement = v1alpha1.EnforcementAudit
 				w.claims[0].Annotations = nil
-				w.labelled("kek", "ProviderEnvelope")
+				w.labelled()
 			},
 			func(w *sealed) []string { return []string{"n/data terroir.dev/storage-class=" + fast(w)} },
 		},
@@ -426,8 +445,8 @@ func TestWhatWasFoundIsRecorded(t *testing.T) {
 }
 
 // labelled puts on the claim data what people read.
-func (w *sealed) labelled(key, binding string) {
-	w.claims[0].Labels = map[string]string{v1alpha1.KeyLabel: key, v1alpha1.BindingLabel: binding}
+func (w *sealed) labelled() {
+	w.claims[0].Labels = map[string]string{v1alpha1.KeyLabel: "kek", v1alpha1.BindingLabel: "ProviderEnvelope"}
 }
 
 // recordLines are what must be written, a line for each object.

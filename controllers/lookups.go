@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,14 +12,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/terroir-dev/terroir/internal/keys"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/storage"
 	"github.com/terroir-dev/terroir/internal/trust"
 )
 
 // Lookups gives admission what the caches have. A cache that does not answer has nothing, and with nothing admission refuses.
 type Lookups struct {
 	Cache cache.Cache
+	// Live is the API server itself, for what StorageClasses point to.
+	Live  client.Reader
 	Store *snapshot.Store
 	Now   Clock
 }
@@ -94,6 +100,49 @@ func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 		namespaces += int(t.misplacedNamespaces)
 	}
 	return pods, namespaces
+}
+
+// Class is a StorageClass, with how volumes are encrypted that are made by it.
+type Class struct {
+	Name string
+	// Default: claims get it that name no class. Immediate: volumes are made as soon as there is a claim.
+	Default, Immediate bool
+	Protection         storage.Protection
+	// Keys are those that mean the key which the driver names, as they are now.
+	Keys []keys.Verdict
+}
+
+// Classes gives all StorageClasses, by name, or false where something of them could not be read.
+func (l Lookups) Classes() ([]Class, bool) {
+	found, err := (&surveyor{reader: l.Cache, live: l.Live}).survey(context.Background(), storageWorld{}, nil, l.Now())
+	if err != nil {
+		return nil, false
+	}
+	standard := defaultClass(found.classes)
+	var all []Class
+	for _, name := range slices.Sorted(maps.Keys(found.classes)) {
+		c := found.classes[name]
+		all = append(all, Class{
+			Name: name, Default: name == standard, Immediate: storage.Immediate(c.StorageClass), Protection: c.Protection, Keys: found.meaning(c.Protection),
+		})
+	}
+	return all, true
+}
+
+// defaultClass is the class that claims get that name none; empty: there is none. Of several the API server takes the youngest, or else the first by name.
+func defaultClass(classes map[string]protectedClass) string {
+	const annotation = "storageclass.kubernetes.io/is-default-class"
+	best := ""
+	for _, name := range slices.Sorted(maps.Keys(classes)) {
+		c := classes[name].StorageClass
+		if c.Annotations[annotation] != "true" && c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] != "true" {
+			continue
+		}
+		if best == "" || classes[best].CreationTimestamp.Before(&c.CreationTimestamp) {
+			best = name
+		}
+	}
+	return best
 }
 
 func (l Lookups) pods() ([]*seenPod, error) {

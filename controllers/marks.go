@@ -153,5 +153,6 @@ func volumeChanged(before, after client.Object) bool {
 // claimChanged notices what a claim asks for and what it got.
 func claimChanged(before, after client.Object) bool {
 	was, is := before.(*corev1.PersistentVolumeClaim), after.(*corev1.PersistentVolumeClaim)
-	return was.UID != is.UID || was.Spec.VolumeName != is.Spec.VolumeName || was.Status.Phase != is.Status.Phase || classOf(was) != classOf(is)
+	return was.UID != is.UID || was.Spec.VolumeName != is.Spec.VolumeName || was.Status.Phase != is.Status.Phase || classOf(was) != classOf(is) ||
+		!equality.Semantic.DeepEqual(was.Spec.VolumeAttributesClassName, is.Spec.VolumeAttributesClassName)
 }

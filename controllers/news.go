@@ -31,8 +31,7 @@ func (n *complianceNews) remember(policies []v1alpha1.ClusterPlacementPolicy) {
 }
 
 // tell tells that a cluster policy is no longer honoured, or is again. A policy that was never judged before is news only if it is
-// not honoured. Events about objects without a namespace are in namespace default, and nowhere else may Terroir write any: of
-// namespaced policies the status alone tells.
+// not honoured. Of namespaced policies the status alone tells.
 func (n *complianceNews) tell(policy *v1alpha1.ClusterPlacementPolicy, wanted v1alpha1.PolicyStatus) {
 	is := meta.FindStatusCondition(wanted.Conditions, v1alpha1.ConditionCompliant)
 	was := n.before(policy)

@@ -74,6 +74,14 @@ type demandWorld struct {
 	protections *protections
 }
 
+// depot finds volumes; the survey has arranged them already.
+func (w *demandWorld) depot() depot {
+	if w.protections != nil {
+		return w.protections.depot
+	}
+	return depotIn(w.storage)
+}
+
 // within reports whether every policy there is was compiled as it is now.
 func (w *demandWorld) within(known func(metav1.Object) bool) bool {
 	for i := range w.clusterPolicies {

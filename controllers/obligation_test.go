@@ -78,6 +78,15 @@ func TestMarksStayWhileAPolicyIsNotKnown(t *testing.T) {
 			known: []string{`{"metadata":{"labels":{"terroir.dev/governed":"true"}}}`},
 			early: []string{`{"metadata":{"labels":{"terroir.dev/governed":"true"}}}`},
 		},
+		"one that owes encryption": {
+			labels: marked, due: due{governed: true, encrypted: true, floor: full, owes: true}, floor: full,
+			known: []string{`{"metadata":{"labels":{"terroir.dev/encrypted":"true","terroir.dev/unsettled":null}}}`},
+			early: []string{`{"metadata":{"labels":{"terroir.dev/encrypted":"true"}}}`},
+		},
+		"one that owed encryption": {
+			labels: map[string]string{v1alpha1.GovernedLabel: "true", v1alpha1.EncryptedLabel: "true"}, due: due{governed: true, floor: full, owes: true}, floor: full,
+			known: []string{`{"metadata":{"labels":{"terroir.dev/encrypted":null}}}`},
+		},
 		"a warned one":     {labels: map[string]string{v1alpha1.WarnedLabel: "true"}, known: []string{`{"metadata":{"labels":{"terroir.dev/warned":null}}}`}},
 		"a free namespace": {},
 	} {

@@ -29,15 +29,15 @@ import (
 )
 
 // seenPod is what the cache keeps of a Pod. Pods are the most numerous objects of a cluster: what the pods of a workload have in common is
-// kept once, and of each pod only its name, its node, its claims, whether it is finished, and what was told of its encryption.
+// kept once, and of each pod only its name, its node, its claims, whether it is finished or going, and what was told of its encryption.
 type seenPod struct {
 	metav1.ObjectMeta // namespace, name, resource version, and the UID of a pod that waits or was told something; nothing else
 	*look
 	node     unique.Handle[string]
 	claims   []string // the names of the PersistentVolumeClaims that it mounts
 	finished bool
-	// gated: it waits behind the gate of encryption.
-	gated bool
+	// gated: it waits behind the gate of encryption. leaving: it is being deleted.
+	gated, leaving bool
 	// shown is the digest of what its condition EncryptionProven says; 0: it has none.
 	shown uint64
 }
@@ -114,7 +114,7 @@ func (l *looks) slim(o any) (any, error) {
 		},
 		look: is, node: unique.Make(p.Spec.NodeName), claims: claimsOf(p),
 		finished: p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed,
-		gated:    gateOf(p.Spec.SchedulingGates) >= 0, shown: shownOf(p.Status.Conditions),
+		gated:    gateOf(p.Spec.SchedulingGates) >= 0, leaving: !p.DeletionTimestamp.IsZero(), shown: shownOf(p.Status.Conditions),
 	}
 	if s.gated || s.shown != 0 {
 		s.UID = p.UID // to be sure that it is this pod of which something is written, or that is evicted
@@ -274,10 +274,10 @@ func podConcerns(before, after client.Object) bool {
 	return podMoved(before, after) || was.look != is.look || !slices.Equal(was.claims, is.claims)
 }
 
-// gateConcerns notices also that the gate was lifted, or what was told of the pod.
+// gateConcerns notices also that the gate was lifted, what was told of the pod, and that it is going.
 func gateConcerns(before, after client.Object) bool {
 	was, is := before.(*seenPod), after.(*seenPod)
-	return podConcerns(before, after) || was.gated != is.gated || was.shown != is.shown || was.UID != is.UID
+	return podConcerns(before, after) || was.gated != is.gated || was.shown != is.shown || was.UID != is.UID || was.leaving != is.leaving
 }
 
 // annotated pods are those that owe something by their own word and are not finished.

@@ -116,6 +116,8 @@ func follows(reason policy.Reason, enforcement v1alpha1.Enforcement) string {
 		return ""
 	case reason == policy.SelectorInvalid:
 		return "; the policy governs no namespace"
+	case reason == policy.EncryptionKeyNotFound:
+		return "; no volume can be under it until it does"
 	case enforcement == v1alpha1.EnforcementEnforce:
 		return "; pods in the namespaces concerned are refused until it does"
 	default:

@@ -53,6 +53,8 @@ type protections struct {
 	classes map[string]protectedClass // by name
 	origins map[types.UID]origin      // of claims that were made from something, by their UID
 	keys    map[string]keys.Verdict   // by name
+	braked  map[string]bool           // KeyStores by whose word nobody is evicted
+	lookup  storage.Lookup            // what classes point to, as far as it was asked for
 	depot   depot
 	at      time.Time // when all that was so
 	// unfollowed: some of it was read from the API server, and nobody will hear when that changes.
@@ -100,14 +102,16 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 		v.Protection = unknownProtection(fmt.Sprintf("StorageClass %s does not exist", name))
 		return v
 	}
-	v.Protection = class.Protection
+	if v.Protection = class.Protection; claim.Spec.VolumeAttributesClassName != nil {
+		v.Protection = storage.OfClaim(claim, class.StorageClass, p.lookup)
+	}
 	switch recorded := claim.Annotations[v1alpha1.ClassAnnotation]; {
 	case recorded != "" && !storage.SameClass(recorded, class.StorageClass):
-		v.Mismatch = fmt.Sprintf("StorageClass %s is not the one that it was when the claim was first seen, and may say other things of the volume than how it was made", name)
+		v.Mismatch = fmt.Sprintf("StorageClass %s is another class than the one that was recorded of the claim, so it does not tell how the volume is, or will be, made; create the claim again", name)
 	case pv != nil:
-		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, class.Protection)
+		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, v.Protection)
 	}
-	v.Keys = p.meaning(class.Protection)
+	v.Keys = p.meaning(v.Protection)
 	v.Proven = proven(claim, pv, v.Keys)
 	return v
 }
@@ -215,7 +219,11 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 	if err != nil {
 		return protections{}, err
 	}
-	p := protections{classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: judgeKeys(world, now), depot: depotIn(stored), at: now}
+	verdicts := judgeKeys(world, now)
+	p := protections{
+		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: verdicts, braked: brakedStores(world, verdicts),
+		depot: depotIn(stored), at: now,
+	}
 	asked, err := s.inquire(ctx)
 	if err != nil {
 		return protections{}, err
@@ -225,6 +233,7 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 		p.classes[c.Name] = protectedClass{c, storage.OfClass(c, asked.lookup(ctx))}
 	}
 	s.trace(ctx, &p, stored.claims, matters, asked)
+	p.lookup = asked.known()
 	p.unfollowed = len(asked.configMaps)+len(asked.snapshots) > 0
 	return p, asked.failed
 }
@@ -301,6 +310,13 @@ func (s *surveyor) inquire(ctx context.Context) (*inquiry, error) {
 // lookup is what classes may point to.
 func (q *inquiry) lookup(ctx context.Context) storage.Lookup {
 	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string { return q.configMap(ctx, driver, name) }}
+}
+
+// known is what was asked for already.
+func (q *inquiry) known() storage.Lookup {
+	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string {
+		return q.configMaps[types.NamespacedName{Namespace: q.homes[driver], Name: name}]
+	}}
 }
 
 // configMap gives the data of a driver's ConfigMap.

@@ -38,12 +38,12 @@ func decideRecords(w gateWorld) []record {
 	users := w.users()
 	var all []record
 	for namespace, claims := range w.depot.claims {
-		n := w.namespaces[namespace]
-		if n == nil || w.set.Exempt(namespace) {
+		n, known := w.namespaces[namespace]
+		if !known || w.set.Exempt(namespace) {
 			continue
 		}
 		for _, claim := range claims {
-			owed := w.owedOf(namespaceOf(n), users[claim])
+			owed := w.owedOf(n, users[claim])
 			for _, r := range []record{w.onClaim(claim, len(owed) > 0), w.onVolume(claim, owed)} {
 				if !r.empty() {
 					all = append(all, r)
@@ -72,20 +72,15 @@ func (w gateWorld) users() map[*corev1.PersistentVolumeClaim][]*seenPod {
 
 // owedOf are the obligations under which a claim is, as far as they demand something of volumes: its namespace's, and those of pods that demand
 // more. Where nothing is enforced, what policies observe is recorded for them: they would find every volume unproven without.
-func (w gateWorld) owedOf(n policy.Namespace, pods []*seenPod) []policy.Obligation {
-	byAll := w.set.Namespace(n)
-	all := []policy.Obligation{byAll}
+func (w gateWorld) owedOf(n demanding, pods []*seenPod) []policy.Obligation {
+	all := []policy.Obligation{n.owed}
 	for _, p := range pods {
-		all = append(all, p.judged().Owed(w.set, byAll, sourceOf(p)))
+		all = append(all, p.judged().Owed(w.set, n.owed, sourceOf(p)))
 	}
-	asksNothing := func(o policy.Obligation) bool { return o.Encryption == nil }
-	if all = slices.DeleteFunc(all, asksNothing); len(all) > 0 {
+	if all = slices.DeleteFunc(all, func(o policy.Obligation) bool { return o.Encryption == nil }); len(all) > 0 {
 		return all
 	}
-	for _, p := range w.set.Concerning(n) {
-		all = append(all, policy.Obligation{}.With(p.Demand))
-	}
-	return slices.DeleteFunc(all, asksNothing)
+	return n.observed
 }
 
 // onClaim is what must be written on a claim. Where nothing is owed, what is there for people goes.

@@ -6,11 +6,14 @@ import (
 	"io"
 	"maps"
 
+	"github.com/prometheus/client_golang/prometheus"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/keystore"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 	"github.com/terroir-dev/terroir/internal/storage"
 )
@@ -52,6 +56,8 @@ type Options struct {
 	Webhooks func(exempt []string, shapes bool) []runtime.Object
 	// Recorder hears of what was put back, and of policies that cease, or begin again, to be honoured.
 	Recorder events.EventRecorder
+	// Registerer takes the metrics of keys. Nil: nobody does.
+	Registerer prometheus.Registerer
 	// Metrics opens the API server's metrics.
 	Metrics func(context.Context) (io.ReadCloser, error)
 }
@@ -70,12 +76,20 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	bound := &boundPolicies{}
 	restriction := &restriction{metrics: o.Metrics}
 	volumes := &surveyor{reader: reader, live: mgr.GetAPIReader()}
+	keyMetrics, err := newKeyMetrics(o.Registerer)
+	if err != nil {
+		return err
+	}
 	loops := []loop{
 		(&Compiler{reader: reader, store: o.Store, news: news}).loop(),
 		(&Catalogue{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Standing{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now}).loop(news),
 		(&Obligation{writer: w, reader: reader, pods: pods, store: o.Store, now: o.Now, surveyor: volumes, bound: bound, spreads: &lostSpreads{}, news: complianceNews{recorder: o.Recorder}}).loop(news),
-		(&Gates{writer: w, reader: reader, live: mgr.GetAPIReader(), pods: pods, store: o.Store, surveyor: volumes, now: o.Now, recorder: o.Recorder}).loop(news),
+		(&Keys{writer: w, reader: reader, pods: pods, store: o.Store, surveyor: volumes, now: o.Now, news: keyNews{recorder: o.Recorder}, metrics: keyMetrics}).loop(),
+		(&Gates{
+			writer: w, reader: reader, live: mgr.GetAPIReader(), pods: pods, store: o.Store, surveyor: volumes, now: o.Now, recorder: o.Recorder,
+			evictor: evictor{evictions: mgr.GetClient().SubResource("eviction"), live: mgr.GetAPIReader(), recorder: o.Recorder},
+		}).loop(news),
 		(&Marks{writer: w, reader: reader, store: o.Store}).loop(news),
 		newFence(w, mgr.GetAPIReader(), mgr.GetCache(), o, bound, restriction).loop(),
 	}
@@ -92,7 +106,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 // fillCaches makes every replica follow what admission looks at, not only the leader, whose loops watch it anyway.
 func fillCaches(ctx context.Context, c cache.Cache) error {
-	for _, o := range []client.Object{&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &storagev1.CSINode{}} {
+	for _, o := range []client.Object{
+		&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &storagev1.CSINode{},
+		&storagev1.StorageClass{}, &v1alpha1.KeyStore{}, &v1alpha1.EncryptionKey{}, &v1alpha1.KeyObservation{}, &coordinationv1.Lease{},
+	} {
 		if _, err := c.GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("following %T: %w", o, err)
 		}
@@ -118,10 +135,21 @@ func CacheOptions() cache.Options {
 				Transform: slimRequest, UnsafeDisableDeepCopy: &shared,
 				Field: fields.OneTermNotEqualSelector("spec.signerName", certificatesv1.KubeletServingSignerName),
 			},
-			&corev1.Service{}: {Namespaces: home},
-			&corev1.Secret{}:  {Namespaces: home, Transform: emptySecret},
+			// Of all Leases only those by which observers of keys confirm what they told.
+			&coordinationv1.Lease{}: {UnsafeDisableDeepCopy: &shared, Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {LabelSelector: observersLeases()}}},
+			&corev1.Service{}:       {Namespaces: home},
+			&corev1.Secret{}:        {Namespaces: home, Transform: emptySecret},
 		},
 	}
+}
+
+// observersLeases selects the Leases of observers of keys.
+func observersLeases() labels.Selector {
+	selector, err := labels.Parse(keystore.StoreLabel)
+	if err != nil {
+		return labels.Nothing() // of a Lease that nobody sees, no key is confirmed
+	}
+	return selector
 }
 
 // emptySecret keeps of a Secret that it is there.
@@ -160,7 +188,7 @@ func slimClaim(o any) (any, error) {
 	slim.Annotations = only(c.Annotations, func(key string) bool { return key == v1alpha1.ClassAnnotation })
 	class := classOf(c)
 	slim.Spec.StorageClassName, slim.Spec.VolumeName = &class, c.Spec.VolumeName
-	slim.Spec.DataSource, slim.Spec.DataSourceRef = c.Spec.DataSource, c.Spec.DataSourceRef
+	slim.Spec.DataSource, slim.Spec.DataSourceRef, slim.Spec.VolumeAttributesClassName = c.Spec.DataSource, c.Spec.DataSourceRef, c.Spec.VolumeAttributesClassName
 	slim.Status.Phase = c.Status.Phase
 	return slim, nil
 }

@@ -107,6 +107,10 @@ const (
 	ConditionSatisfied = "Satisfied"
 	// ConditionCompliant says whether every pod that a policy concerns runs where the policy wants it.
 	ConditionCompliant = "Compliant"
+	// ConditionRevoked says, on EncryptionKey, whether something definite stands against the key: it is destroyed, deactivated, compromised, expired or replaced.
+	ConditionRevoked = "Revoked"
+	// ConditionBraked says, on KeyStore, whether so many of its keys are found revoked that no pod is evicted for them.
+	ConditionBraked = "Braked"
 	// ConditionNodeRestriction says whether the API server runs the admission plugin NodeRestriction.
 	ConditionNodeRestriction = "NodeRestriction"
 )

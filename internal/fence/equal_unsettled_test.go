@@ -59,6 +59,16 @@ func TestWithoutAFloorTheNamespacesAnnotationsAreEnforced(t *testing.T) {
 	}
 }
 
+// TestWhereNothingIsOwedAPodsOwnAnnotationsAreEnforced: in a free namespace a pod is shaped and judged by what it asks for itself, as under a floor that
+// demands nothing.
+func TestWhereNothingIsOwedAPodsOwnAnnotationsAreEnforced(t *testing.T) {
+	f := compile(t)
+	for seed := range 1500 {
+		r := rand.New(rand.NewPCG(uint64(seed), 29))
+		standsIn(t, f, seed, fence.AnnotatedPods, nil, randomNamespace(r), policy.Obligation{}, randomPod(r))
+	}
+}
+
 // standsIn checks that a policy that reads what is owed from elsewhere does with a pod what the floor would have done.
 func standsIn(t *testing.T, f *fencetest.Fence, seed int, name string, from runtime.Object, namespace *corev1.Namespace, owed policy.Obligation, pod *corev1.Pod) {
 	t.Helper()

@@ -101,11 +101,11 @@ func paceOf(s v1alpha1.KeyStoreSpec) pace {
 
 // unbroken is how long probes must have found a key revoked without a break: so many probes begin within it, both ends included.
 func (p pace) unbroken() time.Duration {
-	breaks := time.Duration(p.confirmations - 1)
-	if breaks > 0 && p.interval > never/breaks {
+	breaks := p.confirmations - 1
+	if breaks > 0 && p.interval > never/time.Duration(breaks) {
 		return never
 	}
-	return p.interval * breaks
+	return p.interval * time.Duration(breaks)
 }
 
 func span(text v1alpha1.ProbeDuration, absent, malformed time.Duration) time.Duration {
@@ -137,8 +137,12 @@ func declaredBy(store *v1alpha1.KeyStore) []Fact {
 	return facts
 }
 
-// homeOf are all places of a store's keys: where it answers, where it replicates to, and where its backups lie.
+// homeOf are all places of a store's keys: where it is, where it replicates to, and where its backups lie. Where nobody said where it is, the others are
+// not all of them, so that nothing is known.
 func homeOf(z v1alpha1.KeyStoreZones) []string {
+	if len(z.Home) == 0 {
+		return nil
+	}
 	var zones []string
 	for _, z := range slices.Concat(z.Home, z.Replicas, z.Backups) {
 		zones = append(zones, string(z))

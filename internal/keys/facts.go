@@ -124,15 +124,20 @@ func byValue(name, a, b string) int {
 	}
 }
 
-// merit says how good a value is; those that differ otherwise are alike.
+// merit says how good a value is, the worst first; what is in no list is worse than all that is, and those that differ otherwise are alike.
 func merit(name, value string) int {
-	order := map[string][]string{
-		FactNonExtractable: {"true"}, FactNeverExtractable: {"true"}, FactPrivate: {"true"}, FactUsable: {"true"},
-		FactOrigin:     {OriginGenerated},
-		FactProtection: {string(v1alpha1.ProtectionSoftware), string(v1alpha1.ProtectionHSM)},
-		FactState:      {StateCompromised, StateDeactivated, StatePreActive, StateActive},
-	}[name]
-	return slices.Index(order, value) // what is in no list is worse than all that is
+	switch name {
+	case FactNonExtractable, FactNeverExtractable, FactPrivate, FactUsable:
+		return slices.Index([]string{"true"}, value)
+	case FactOrigin:
+		return slices.Index([]string{OriginGenerated}, value)
+	case FactProtection:
+		return slices.Index([]string{string(v1alpha1.ProtectionSoftware), string(v1alpha1.ProtectionHSM)}, value)
+	case FactState:
+		return slices.Index([]string{StateCompromised, StateDeactivated, StatePreActive, StateActive}, value)
+	default:
+		return 0
+	}
 }
 
 // number reads a length; what is none is the shortest.

@@ -106,7 +106,7 @@ func (k *Key) facts(seen []sighting, meant string) known {
 	for _, counts := range []func(sighting) bool{
 		func(s sighting) bool { return s.found() && s.fresh && s.facts[FactUsable].Value != "" },
 		func(s sighting) bool { return s.found() && s.fresh },
-		func(s sighting) bool { return len(s.Observation.Facts) > 0 },
+		func(s sighting) bool { return len(s.Facts) > 0 },
 	} {
 		var observers []known
 		for _, s := range seen {

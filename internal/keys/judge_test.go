@@ -81,18 +81,18 @@ func requires(change func(*v1alpha1.KeyRequirements)) func(*v1alpha1.EncryptionK
 	return func(k *v1alpha1.EncryptionKey) { change(&k.Spec.Requirements) }
 }
 
-func TestAKeyThatIsThere(t *testing.T) {
+func keysThatAreThere() map[string]keyCase {
 	allowed := requires(func(r *v1alpha1.KeyRequirements) { r.Extractable = v1alpha1.ExtractableAllowed })
 	now := requires(func(r *v1alpha1.KeyRequirements) { r.Extractable = v1alpha1.ExtractableForbiddenNow })
 	anyOrigin := requires(func(r *v1alpha1.KeyRequirements) { r.Origin = v1alpha1.OriginAny })
 	imported := facts(FactOrigin, OriginImported, FactNeverExtractable, "false")
-	for what, c := range map[string]keyCase{
+	return map[string]keyCase{
 		"well made, it is verified": {seen: []Observation{found(facts())}, phase: v1alpha1.PhaseVerified, says: "KeyStore/paris-hsm", until: renewed},
 		"hardened later, it may have been copied": {
 			seen: []Observation{found(facts(FactNeverExtractable, "false"))}, phase: v1alpha1.PhaseUnverified, reason: ReasonHardenedLater, says: "a copy may exist",
 		},
 		"hardened later, it is accepted where only now counts": {key: now, seen: []Observation{found(facts(FactNeverExtractable, "false"))}, phase: v1alpha1.PhaseVerified, until: renewed},
-		"imported, it was outside":                             {seen: []Observation{found(imported)}, phase: v1alpha1.PhaseUnverified, reason: ReasonImported, says: "spec.requirements.origin to Any"},
+		"imported, it was outside":                             {seen: []Observation{found(imported)}, phase: v1alpha1.PhaseUnverified, reason: ReasonImported, says: "spec.requirements.origin to Any and"},
 		"imported, any origin alone does not make it one that never left": {
 			key: anyOrigin, seen: []Observation{found(imported)}, phase: v1alpha1.PhaseUnverified, reason: ReasonImported, says: "spec.requirements.extractable to ForbiddenNow",
 		},
@@ -143,7 +143,11 @@ func TestAKeyThatIsThere(t *testing.T) {
 			key:  func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter = at(hour) },
 			seen: []Observation{found(facts(FactNotAfter, "2026-11-24T00:00:00Z"))}, phase: v1alpha1.PhaseVerified, until: noon.Add(hour),
 		},
-	} {
+	}
+}
+
+func TestAKeyThatIsThere(t *testing.T) {
+	for what, c := range keysThatAreThere() {
 		t.Run(what, c.check)
 	}
 }
@@ -154,7 +158,7 @@ func withFingerprint(f string) Observation {
 	return o
 }
 
-func TestAKeyThatIsNotWhatItWas(t *testing.T) {
+func keysThatAreNotWhatTheyWere() map[string]keyCase {
 	pinned := func(k *v1alpha1.EncryptionKey) { k.Status.Fingerprint = first }
 	wrote := func(f string) func(*v1alpha1.EncryptionKey) {
 		return func(k *v1alpha1.EncryptionKey) {
@@ -167,7 +171,7 @@ func TestAKeyThatIsNotWhatItWas(t *testing.T) {
 		}
 	}
 	gone := found(nil).but(v1alpha1.OutcomeNotFound)
-	for what, c := range map[string]keyCase{
+	return map[string]keyCase{
 		"gone after it was found, it is destroyed": {seen: []Observation{gone}, phase: v1alpha1.PhaseDestroyed, says: "not any more", since: noon.Add(-hour)},
 		"gone after it was pinned, too":            {key: pinned, seen: []Observation{gone.never()}, phase: v1alpha1.PhaseDestroyed, since: noon.Add(-hour)},
 		"never there, it is not found":             {seen: []Observation{gone.never()}, phase: v1alpha1.PhaseNotFound, says: "no such key"},
@@ -189,6 +193,28 @@ func TestAKeyThatIsNotWhatItWas(t *testing.T) {
 		"looked at by nobody yet":                              {phase: v1alpha1.PhaseUnknown, reason: ReasonNotObserved, says: "Terroir asks"},
 		"looked at by no agent yet":                            {store: fromAgents, phase: v1alpha1.PhaseUnknown, reason: ReasonNotObserved, says: "run keyprobe"},
 		"in a store that is missing":                           {noStore: true, seen: []Observation{found(facts())}, phase: v1alpha1.PhaseUnknown, reason: ReasonStoreNotFound, says: "KeyStore/paris-hsm does not exist"},
+		"gone after it was revoked": {
+			key: func(k *v1alpha1.EncryptionKey) {
+				k.Status.Fingerprint, k.Spec.Fingerprint, k.Status.RevokedSince = first, v1alpha1.Fingerprint(first), at(-2*hour)
+			},
+			seen: []Observation{gone.never()}, phase: v1alpha1.PhaseDestroyed, since: noon.Add(-hour),
+		},
+		"not active at last, and now nobody can tell": {
+			key:  func(k *v1alpha1.EncryptionKey) { k.Status.Phase = v1alpha1.PhaseDeactivated },
+			seen: []Observation{found(facts()).but(v1alpha1.OutcomeUnreachable)}, phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable, until: earned,
+		},
+		"another at last, and now nobody can tell, it has no lease": {
+			key:  func(k *v1alpha1.EncryptionKey) { k.Status.Fingerprint, k.Status.VerifiedUntil = first, at(hour) },
+			seen: []Observation{withFingerprint(second).but(v1alpha1.OutcomeUnreachable)}, phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable,
+		},
+		"not valid yet at last, and now nobody can tell, it has earned nothing": {
+			seen:  []Observation{found(facts(FactNotBefore, "2026-11-23T11:30:00Z")).but(v1alpha1.OutcomeUnreachable)},
+			phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable,
+		},
+		"about to expire, and now nobody can tell": {
+			seen:  []Observation{found(facts(FactNotAfter, "2026-11-23T13:00:00Z")).but(v1alpha1.OutcomeUnreachable)},
+			phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable, until: noon.Add(hour),
+		},
 		"in a store that was taken away": {
 			noStore: true, key: func(k *v1alpha1.EncryptionKey) { k.Status.VerifiedUntil = at(hour) }, phase: v1alpha1.PhaseUnknown, reason: ReasonStoreNotFound, until: noon.Add(hour),
 		},
@@ -203,7 +229,11 @@ func TestAKeyThatIsNotWhatItWas(t *testing.T) {
 		"that was destroyed, and then nothing was heard of it":  {seen: []Observation{heard(found(nil).but(v1alpha1.OutcomeDestroyed), -day)}, phase: v1alpha1.PhaseDestroyed, since: noon.Add(-hour)},
 		"no more what it must be, what was written still holds": {key: func(k *v1alpha1.EncryptionKey) { k.Status.VerifiedUntil = at(hour) }, seen: []Observation{found(facts(FactBits, "128"))}, phase: v1alpha1.PhaseUnverified, reason: ReasonTooShort, until: noon.Add(hour)},
 		"seen by a clock that is ahead, it earns no more":       {seen: []Observation{heard(found(facts()), hour)}, phase: v1alpha1.PhaseVerified, until: noon.Add(day)},
-	} {
+	}
+}
+
+func TestAKeyThatIsNotWhatItWas(t *testing.T) {
+	for what, c := range keysThatAreNotWhatTheyWere() {
 		t.Run(what, c.check)
 	}
 }
@@ -216,10 +246,10 @@ func heard(o Observation, then time.Duration) Observation {
 	return o
 }
 
-func TestSeveralAgents(t *testing.T) {
+func keysOfSeveralAgents() map[string]keyCase {
 	good := found(facts())
 	newcomer := found(nil).but(v1alpha1.OutcomeNotFound).never()
-	for what, c := range map[string]keyCase{
+	cases := map[string]keyCase{
 		"that agree":                                     {seen: []Observation{good.by("par-1"), good.by("par-2")}, phase: v1alpha1.PhaseVerified, until: renewed},
 		"of which one cannot tell":                       {seen: []Observation{good.by("par-2"), good.by("par-1").but(v1alpha1.OutcomeUnreachable)}, phase: v1alpha1.PhaseVerified, until: renewed},
 		"of which one is not let to see it":              {seen: []Observation{good.by("par-2"), good.by("par-1").but(v1alpha1.OutcomeForbidden)}, phase: v1alpha1.PhaseVerified, until: renewed},
@@ -230,6 +260,10 @@ func TestSeveralAgents(t *testing.T) {
 		"of which one can take it out":                   {seen: []Observation{good.by("par-1"), found(facts(FactNonExtractable, "false")).by("par-2")}, phase: v1alpha1.PhaseUnverified, reason: ReasonExtractable, says: "seen from zone par-2"},
 		"of which one has never had it":                  {seen: []Observation{good.by("par-1"), newcomer.by("par-2")}, phase: v1alpha1.PhaseNotFound, says: "seen from zone par-2"},
 		"of which one has never had it, and one is dark": {seen: []Observation{good.by("par-1").but(v1alpha1.OutcomeUnreachable), newcomer.by("par-2")}, phase: v1alpha1.PhaseNotFound},
+		"of which one has never had a key that was pinned": {
+			key:  func(k *v1alpha1.EncryptionKey) { k.Status.Fingerprint = first },
+			seen: []Observation{good.by("par-1").but(v1alpha1.OutcomeUnreachable), newcomer.by("par-2")}, phase: v1alpha1.PhaseNotFound,
+		},
 		"that both lost it": {
 			seen:  []Observation{good.by("par-1").but(v1alpha1.OutcomeNotFound), younger(good.by("par-2").but(v1alpha1.OutcomeDestroyed))},
 			phase: v1alpha1.PhaseDestroyed, says: "seen from zone par-1", since: noon.Add(-hour),
@@ -237,8 +271,16 @@ func TestSeveralAgents(t *testing.T) {
 		"that both cannot tell, the longer lease counts": {
 			seen: []Observation{good.by("par-1").but(v1alpha1.OutcomeUnreachable), heard(good.by("par-2"), -day)}, phase: v1alpha1.PhaseUnknown, reason: ReasonUnreachable, until: earned,
 		},
-	} {
+	}
+	for what, c := range cases {
 		c.store = fromAgents
+		cases[what] = c
+	}
+	return cases
+}
+
+func TestSeveralAgents(t *testing.T) {
+	for what, c := range keysOfSeveralAgents() {
 		t.Run(what, c.check)
 	}
 }
@@ -249,7 +291,7 @@ func younger(o Observation) Observation {
 	return o
 }
 
-func TestADeclaredKey(t *testing.T) {
+func declaredKeys() map[string]keyCase {
 	declared := func(r v1alpha1.KeyRequirements) func(*v1alpha1.EncryptionKey) {
 		return func(k *v1alpha1.EncryptionKey) {
 			k.Spec.Ref, k.Spec.Requirements = v1alpha1.KeyReference{Declared: &v1alpha1.DeclaredKey{}}, r
@@ -263,7 +305,7 @@ func TestADeclaredKey(t *testing.T) {
 		change(&r)
 		return r
 	}
-	for what, c := range map[string]keyCase{
+	cases := map[string]keyCase{
 		"of which nothing is asked, it is verified":   {key: declared(nothing), phase: v1alpha1.PhaseVerified, says: "nobody can check"},
 		"of which the usual is asked, it is not":      {key: declared(v1alpha1.KeyRequirements{}), phase: v1alpha1.PhaseUnverified, reason: ReasonAlgorithmUnknown, says: "minBits to 1"},
 		"of which a length is asked, it is not":       {key: declared(but(func(r *v1alpha1.KeyRequirements) { r.MinBits = 2 })), phase: v1alpha1.PhaseUnverified, reason: ReasonLengthUnknown},
@@ -272,8 +314,16 @@ func TestADeclaredKey(t *testing.T) {
 		"whatever somebody claims to have seen":       {key: declared(v1alpha1.KeyRequirements{}), seen: []Observation{found(facts())}, phase: v1alpha1.PhaseUnverified, reason: ReasonAlgorithmUnknown},
 		"that has expired":                            {key: func(k *v1alpha1.EncryptionKey) { declared(nothing)(k); k.Spec.NotAfter = at(0) }, phase: v1alpha1.PhaseExpired, since: noon},
 		"whose reference is that of another kind":     {key: func(k *v1alpha1.EncryptionKey) { k.Spec.Requirements = nothing }, phase: v1alpha1.PhaseUnknown, reason: ReasonReferenceMismatch, says: "of type Declared"},
-	} {
+	}
+	for what, c := range cases {
 		c.store = func(s *v1alpha1.KeyStore) { s.Spec.Type = v1alpha1.KeyStoreDeclared }
+		cases[what] = c
+	}
+	return cases
+}
+
+func TestADeclaredKey(t *testing.T) {
+	for what, c := range declaredKeys() {
 		t.Run(what, func(t *testing.T) {
 			c.check(t)
 			for _, f := range c.judge(noon).Facts {
@@ -298,16 +348,18 @@ func TestConfirmedRevocations(t *testing.T) {
 	}{
 		"seen three times, and the delay is over":     {keyCase{seen: destroyed(-15*minute, -5*minute)}, true},
 		"seen three times, and the delay is not over": {keyCase{seen: destroyed(-15*minute+time.Second, 0)}, false},
-		"seen twice only":                      {keyCase{seen: destroyed(-day, -day+10*minute-time.Second)}, false},
-		"seen once where once is enough":       {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation = v1alpha1.KeyRevocation{Confirmations: 1, Delay: "0s"} }, seen: destroyed(0, 0)}, true},
-		"with a delay that cannot be read":     {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation.Delay = "soon" }, seen: destroyed(-day, 0)}, false},
-		"with an interval that cannot be read": {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Probe.Interval = "often" }, seen: destroyed(-day, 0)}, false},
-		"not revoked":                          {keyCase{seen: []Observation{found(facts())}}, false},
+		"seen twice only": {keyCase{seen: destroyed(-day, -day+10*minute-time.Second)}, false},
+		"seen often enough, and then not for a lease": {keyCase{seen: destroyed(-3*day, -day)}, false},
+		"seen once where once is enough":              {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation = v1alpha1.KeyRevocation{Confirmations: 1, Delay: "0s"} }, seen: destroyed(0, 0)}, true},
+		"with a delay that cannot be read":            {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Revocation.Delay = "soon" }, seen: destroyed(-day, 0)}, false},
+		"with an interval that cannot be read":        {keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Probe.Interval = "often" }, seen: destroyed(-day, 0)}, false},
+		"not revoked":                                 {keyCase{seen: []Observation{found(facts())}}, false},
 		"found before, and nobody can tell now": {keyCase{key: func(k *v1alpha1.EncryptionKey) {
 			k.Status.Phase, k.Status.RevokedSince = v1alpha1.PhaseDestroyed, at(-day)
 		}, seen: []Observation{found(nil).but(v1alpha1.OutcomeUnreachable)}}, false},
 		"expired by a spec that was just written":            {keyCase{key: func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter = at(-day) }}, false},
 		"expired by a spec, as was told long enough ago":     {keyCase{key: func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter, k.Status.RevokedSince = at(-day), at(-15*minute) }}, true},
+		"expired by a spec, in a store that was taken away":  {keyCase{noStore: true, key: func(k *v1alpha1.EncryptionKey) { k.Spec.NotAfter, k.Status.RevokedSince = at(-day), at(-day) }}, false},
 		"another than the fingerprint that was just written": {keyCase{key: func(k *v1alpha1.EncryptionKey) { k.Spec.Fingerprint = v1alpha1.Fingerprint(second) }, seen: []Observation{found(facts())}}, false},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -368,6 +420,10 @@ func TestPlacesOfAKey(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"lyo-1", "par-1", "par-2"}, v.Home); diff != "" {
 		t.Errorf("at home in (-want +got):\n%s", diff)
+	}
+	nowhere := keyCase{store: func(s *v1alpha1.KeyStore) { s.Spec.Declared.Zones.Home = nil }}.judge(noon)
+	if _, told := nowhere.Fact(FactHome); told || len(nowhere.Home) > 0 {
+		t.Errorf("where its backups lie is taken for all places: %v", nowhere.Home)
 	}
 	if v := (keyCase{seen: []Observation{found(facts())}}).judge(noon); len(v.Zones) > 0 {
 		t.Errorf("the manager is in no zone, and not in %v", v.Zones)

@@ -101,17 +101,20 @@ func origin(r v1alpha1.KeyRequirements, store string, f known) objection {
 	case !told:
 		return objection{ReasonOriginUnknown, fmt.Sprintf("KeyStore/%s does not tell where the key was made; to accept any origin, set spec.requirements.origin to Any", store)}
 	default:
-		return objection{ReasonImported, "it was imported, so it once was outside of its store: generate a key there, or set spec.requirements.origin to Any"}
+		change := "spec.requirements.origin to Any"
+		if !ignoresHistory(r) && !f.is(FactNeverExtractable) {
+			change += " and spec.requirements.extractable to ForbiddenNow"
+		}
+		return objection{ReasonImported, "it was imported, so it once was outside of its store: generate a key there, or set " + change}
 	}
 }
 
 // history asks whether the key could ever leave its store. A key that can now needs no history, and of one that was imported, where that is
 // not accepted, it is told already.
 func history(r v1alpha1.KeyRequirements, store string, f known) objection {
-	looser := r.Extractable == v1alpha1.ExtractableAllowed || r.Extractable == v1alpha1.ExtractableForbiddenNow
 	imported := f[FactOrigin].Value == OriginImported
 	switch {
-	case looser, f.is(FactNeverExtractable), !f.is(FactNonExtractable), imported && r.Origin != v1alpha1.OriginAny:
+	case ignoresHistory(r), f.is(FactNeverExtractable), !f.is(FactNonExtractable), imported && r.Origin != v1alpha1.OriginAny:
 		return objection{}
 	case imported:
 		return objection{ReasonImported, "it was imported, so a copy may exist outside of its store: generate a key there, or set spec.requirements.extractable to ForbiddenNow"}
@@ -120,4 +123,9 @@ func history(r v1alpha1.KeyRequirements, store string, f known) objection {
 	default:
 		return objection{ReasonHistoryUnknown, fmt.Sprintf("KeyStore/%s does not tell whether the key could once be taken out; to accept that it cannot now, set spec.requirements.extractable to ForbiddenNow", store)}
 	}
+}
+
+// ignoresHistory says that nothing is asked of whether the key could once leave its store.
+func ignoresHistory(r v1alpha1.KeyRequirements) bool {
+	return r.Extractable == v1alpha1.ExtractableAllowed || r.Extractable == v1alpha1.ExtractableForbiddenNow
 }

@@ -103,7 +103,9 @@ func foundBy(all []sighting) bool {
 // stands until the store says otherwise.
 func (k *Key) hear(s sighting, meant string, elsewhere bool, now time.Time) word {
 	w := k.interpret(s, meant, elsewhere, now)
-	w.confirmed = s.Confirmed
+	if s.fresh {
+		w.confirmed = s.Confirmed
+	}
 	if w.revokes() { // whoever does not say since when says so now
 		w.since = notAfter(firstSet(w.since, s.Since, now), now)
 	}
@@ -125,16 +127,22 @@ func (k *Key) interpret(s sighting, meant string, elsewhere bool, now time.Time)
 		}
 		return k.weigh(s, now)
 	case v1alpha1.OutcomeDestroyed:
-		return word{rank: rankDestroyed, phase: v1alpha1.PhaseDestroyed, reason: ReasonDestroyed, since: s.Since,
-			message: fmt.Sprintf("KeyStore/%s says that the key is destroyed", k.Store) + more(s.Message)}
+		return word{
+			rank: rankDestroyed, phase: v1alpha1.PhaseDestroyed, reason: ReasonDestroyed, since: s.Since,
+			message: fmt.Sprintf("KeyStore/%s says that the key is destroyed", k.Store) + more(s.Message),
+		}
 	case v1alpha1.OutcomeNotFound:
 		return k.missing(s, elsewhere)
 	case v1alpha1.OutcomeAmbiguous:
-		return word{rank: rankAmbiguous, phase: v1alpha1.PhaseAmbiguous, reason: ReasonAmbiguous,
-			message: fmt.Sprintf("several keys in KeyStore/%s fit spec.ref: take all but one away, or create an EncryptionKey whose ref fits one alone", k.Store) + more(s.Message)}
+		return word{
+			rank: rankAmbiguous, phase: v1alpha1.PhaseAmbiguous, reason: ReasonAmbiguous,
+			message: fmt.Sprintf("several keys in KeyStore/%s fit spec.ref: take all but one away, or create an EncryptionKey whose ref fits one alone", k.Store) + more(s.Message),
+		}
 	case v1alpha1.OutcomeForbidden:
-		return word{rank: rankForbidden, phase: v1alpha1.PhaseForbidden, reason: ReasonForbidden,
-			message: fmt.Sprintf("KeyStore/%s does not let Terroir see the key: let it, or correct which key is meant", k.Store) + more(s.Message)}
+		return word{
+			rank: rankForbidden, phase: v1alpha1.PhaseForbidden, reason: ReasonForbidden,
+			message: fmt.Sprintf("KeyStore/%s does not let Terroir see the key: let it, or correct which key is meant", k.Store) + more(s.Message),
+		}
 	default:
 		return k.untold(s)
 	}
@@ -159,11 +167,15 @@ func (k *Key) untold(s sighting) word {
 // it has not arrived here.
 func (k *Key) missing(s sighting, elsewhere bool) word {
 	if s.foundBefore() || !elsewhere && k.everFound() {
-		return word{rank: rankDestroyed, phase: v1alpha1.PhaseDestroyed, reason: ReasonDestroyed, since: s.Since,
-			message: fmt.Sprintf("the key was in KeyStore/%s, and is not any more", k.Store) + more(s.Message)}
+		return word{
+			rank: rankDestroyed, phase: v1alpha1.PhaseDestroyed, reason: ReasonDestroyed, since: s.Since,
+			message: fmt.Sprintf("the key was in KeyStore/%s, and is not any more", k.Store) + more(s.Message),
+		}
 	}
-	return word{rank: rankNotFound, phase: v1alpha1.PhaseNotFound, reason: ReasonNotFound,
-		message: fmt.Sprintf("KeyStore/%s has no such key: make it there, or create an EncryptionKey whose ref names one that is there", k.Store) + more(s.Message)}
+	return word{
+		rank: rankNotFound, phase: v1alpha1.PhaseNotFound, reason: ReasonNotFound,
+		message: fmt.Sprintf("KeyStore/%s has no such key: make it there, or create an EncryptionKey whose ref names one that is there", k.Store) + more(s.Message),
+	}
 }
 
 // everFound says that earlier judgements knew the key to be there. A fingerprint that somebody wrote into the spec says nothing of that.
@@ -177,8 +189,10 @@ func (k *Key) replaced(s sighting, meant string, now time.Time) word {
 	if k.spec.Fingerprint != "" {
 		since = k.told(since, now)
 	}
-	return word{rank: rankReplaced, phase: v1alpha1.PhaseReplaced, reason: ReasonReplaced, since: since, observed: s.Fingerprint,
-		message: fmt.Sprintf("another key answers to spec.ref, with fingerprint %s and not %s: if that was meant, write the new one into spec.fingerprint", s.Fingerprint, meant)}
+	return word{
+		rank: rankReplaced, phase: v1alpha1.PhaseReplaced, reason: ReasonReplaced, since: since, observed: s.Fingerprint,
+		message: fmt.Sprintf("another key answers to spec.ref, with fingerprint %s and not %s: if that was meant, write the new one into spec.fingerprint", s.Fingerprint, meant),
+	}
 }
 
 // told is the later of a moment and of when a revocation was first written into the status, or else now.
@@ -200,20 +214,30 @@ func (k *Key) weigh(s sighting, now time.Time) word {
 	state, hasState := s.facts[FactState]
 	switch {
 	case state.Value == StateCompromised:
-		return word{rank: rankCompromised, phase: v1alpha1.PhaseCompromised, reason: ReasonCompromised, since: state.Since,
-			message: fmt.Sprintf("KeyStore/%s says that others may know the key: replace it, and encrypt anew what is under it", k.Store)}
+		return word{
+			rank: rankCompromised, phase: v1alpha1.PhaseCompromised, reason: ReasonCompromised, since: state.Since,
+			message: fmt.Sprintf("KeyStore/%s says that others may know the key: replace it, and encrypt anew what is under it", k.Store),
+		}
 	case state.Value == StateDeactivated:
-		return word{rank: rankDeactivated, phase: v1alpha1.PhaseDeactivated, reason: ReasonDeactivated, since: state.Since,
-			message: fmt.Sprintf("KeyStore/%s has deactivated the key: activate it, or use another", k.Store)}
+		return word{
+			rank: rankDeactivated, phase: v1alpha1.PhaseDeactivated, reason: ReasonDeactivated, since: state.Since,
+			message: fmt.Sprintf("KeyStore/%s has deactivated the key: activate it, or use another", k.Store),
+		}
 	case hasEnd && !now.Before(ends):
-		return word{rank: rankExpired, phase: v1alpha1.PhaseExpired, reason: ReasonExpired, since: later(ends, s.facts[FactNotAfter].Since),
-			message: fmt.Sprintf("it expired at %s, as KeyStore/%s says: extend it there, or use another", moment(ends), k.Store)}
+		return word{
+			rank: rankExpired, phase: v1alpha1.PhaseExpired, reason: ReasonExpired, since: later(ends, s.facts[FactNotAfter].Since),
+			message: fmt.Sprintf("it expired at %s, as KeyStore/%s says: extend it there, or use another", moment(ends), k.Store),
+		}
 	case state.Value == StatePreActive:
-		return word{rank: rankNotYet, phase: v1alpha1.PhaseDeactivated, reason: ReasonPreActive,
-			message: fmt.Sprintf("KeyStore/%s has not activated the key yet: activate it", k.Store)}
+		return word{
+			rank: rankNotYet, phase: v1alpha1.PhaseDeactivated, reason: ReasonPreActive,
+			message: fmt.Sprintf("KeyStore/%s has not activated the key yet: activate it", k.Store),
+		}
 	case hasBeginning && now.Before(begins):
-		return word{rank: rankNotYet, phase: v1alpha1.PhaseDeactivated, reason: ReasonNotYetValid,
-			message: fmt.Sprintf("KeyStore/%s means the key to be used from %s on", k.Store, moment(begins))}
+		return word{
+			rank: rankNotYet, phase: v1alpha1.PhaseDeactivated, reason: ReasonNotYetValid,
+			message: fmt.Sprintf("KeyStore/%s means the key to be used from %s on", k.Store, moment(begins)),
+		}
 	case hasState && state.Value != StateActive:
 		return unverified(objection{ReasonStateUnknown, fmt.Sprintf("KeyStore/%s calls the key's state %s, and only Active ones are used: activate it", k.Store, state.Value)})
 	case s.Fingerprint == "":
@@ -229,7 +253,7 @@ func (k *Key) weigh(s sighting, now time.Time) word {
 func (k *Key) meet(f known) word {
 	against := objections(k.spec.Requirements, k.Store, f)
 	if f.isNot(FactUsable) {
-		against = append(against, objection{ReasonNotUsable, "it was tried, and does not encrypt and decrypt: see to what it may be used for"})
+		against = append(against, objection{ReasonNotUsable, "it was tried, and neither encrypts and decrypts nor signs and verifies: see to what its store lets it be used for"})
 	}
 	switch {
 	case len(against) > 0:
@@ -255,8 +279,10 @@ func (k *Key) expired(now time.Time) []word {
 	if end == nil || now.Before(end.Time) {
 		return nil
 	}
-	return []word{{rank: rankExpired, phase: v1alpha1.PhaseExpired, reason: ReasonExpired, since: k.told(end.Time, now), clock: true,
-		message: fmt.Sprintf("it expired at %s, by spec.notAfter: extend it, or use another key", moment(end.Time))}}
+	return []word{{
+		rank: rankExpired, phase: v1alpha1.PhaseExpired, reason: ReasonExpired, since: k.told(end.Time, now), clock: true,
+		message: fmt.Sprintf("it expired at %s, by spec.notAfter: extend it, or use another key", moment(end.Time)),
+	}}
 }
 
 // kept is what was found against the key before, where nobody can say anything definite now. It is confirmed by nobody.

@@ -59,6 +59,23 @@ func JudgeEncryption(
 	return verdictOf(c.volume(fmt.Sprintf("claim %q", v.Claim), v))
 }
 
+// JudgeClass judges whether volumes of a StorageClass can ever satisfy what is owed, whatever becomes of keys: it denies bindings that are not
+// accepted, and keys that are not among those demanded or that the namespace may not ask for. Immediate tells that a volume is made as soon as there
+// is a claim: denied, since then data may be on it before anybody has looked.
+func JudgeClass(owed policy.Obligation, namespace map[string]string, name string, immediate bool, v EncryptedVolume) Verdict {
+	if owed.Encryption == nil {
+		return verdictOf(nil)
+	}
+	c := encryptionCase{owed: owed, demand: owed.Encryption, namespace: namespace}
+	who := fmt.Sprintf("a volume of StorageClass %q", name)
+	denials := c.never(who, v)
+	if immediate {
+		denials = append(denials, c.deny("%s is made as soon as there is a claim, before anybody can prove under which key (volumeBindingMode: Immediate), but %s; use a class with volumeBindingMode: WaitForFirstConsumer",
+			who, requiresEncryption(owed))...)
+	}
+	return verdictOf(denials)
+}
+
 // encryptionCase is what a volume is judged by.
 type encryptionCase struct {
 	owed      policy.Obligation
@@ -96,13 +113,13 @@ func (c encryptionCase) volume(who string, v EncryptedVolume) []Denial {
 
 // protection judges how a volume is protected, and by which key.
 func (c encryptionCase) protection(who string, v EncryptedVolume) []Denial {
-	p := v.Protection
-	if !slices.Contains(c.demand.Accepted(), p.Binding) {
-		return c.deny("%s %s; %s accepts %s%s", who, bound(p), c.demanders(sayingBindings), listed(c.demand.Accepted()), also(p.Message))
+	if denials := c.never(who, v); len(denials) > 0 {
+		return denials
 	}
+	p := v.Protection
 	switch {
 	case p.KeyID == "":
-		return c.keyless(who, p)
+		return nil
 	case len(v.Keys) == 0:
 		return c.deny("%s is under key %q of driver %s, and no EncryptionKey means it; add {driver: %s, keyID: %q} to spec.storage of the one that does",
 			who, p.KeyID, p.Driver, p.Driver, p.KeyID)
@@ -113,6 +130,28 @@ func (c encryptionCase) protection(who string, v EncryptedVolume) []Denial {
 		return c.deny("%s is under key %q of driver %s, of which nothing is known yet", who, p.KeyID, p.Driver)
 	}
 	return c.key(who, v.Keys[0], v.Proven)
+}
+
+// never judges what no look at a key can mend.
+func (c encryptionCase) never(who string, v EncryptedVolume) []Denial {
+	p := v.Protection
+	switch {
+	case !slices.Contains(c.demand.Accepted(), p.Binding):
+		return c.deny("%s %s; %s accepts %s%s", who, bound(p), c.demanders(sayingBindings), listed(c.demand.Accepted()), also(p.Message))
+	case p.KeyID == "":
+		return c.keyless(who, p)
+	case len(v.Keys) != 1 || v.Keys[0].Key == nil:
+		return nil
+	}
+	key := v.Keys[0].Key
+	switch {
+	case c.demand.Keys != nil && !slices.Contains(c.demand.Keys, key.Name):
+		return c.deny("%s is under EncryptionKey/%s, but %s wants %s", who, key.Name, c.demanders(namingKeys), wantedKeys(c.demand.Keys))
+	case !key.Allows(c.namespace):
+		return c.deny("%s is under EncryptionKey/%s, whose namespaceSelector does not let this namespace ask for it", who, key.Name)
+	default:
+		return nil
+	}
 }
 
 // keyless judges a volume whose binding is accepted and names no key. Falls towards refusal wherever something is asked of the key.
@@ -140,14 +179,10 @@ func (c encryptionCase) keyless(who string, p storage.Protection) []Denial {
 		who, bound(p), c.demanders(nil), strings.Join(asked, ", "), also(p.Message))
 }
 
-// key judges the one key of a volume.
+// key judges the one key of a volume, which is among those demanded.
 func (c encryptionCase) key(who string, v keys.Verdict, proven string) []Denial {
 	name := v.Key.Name
 	switch {
-	case c.demand.Keys != nil && !slices.Contains(c.demand.Keys, name):
-		return c.deny("%s is under EncryptionKey/%s, but %s wants %s", who, name, c.demanders(namingKeys), wantedKeys(c.demand.Keys))
-	case !v.Key.Allows(c.namespace):
-		return c.deny("%s is under EncryptionKey/%s, whose namespaceSelector does not let this namespace ask for it", who, name)
 	case v.Revoked():
 		return []Denial{{Rule: RuleKeyRevoked, Field: "spec.storageClassName", Message: fmt.Sprintf("%s is under EncryptionKey/%s, which is %s%s", who, name, v.Phase, because(v))}}
 	case v.Verified():

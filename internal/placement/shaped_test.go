@@ -40,7 +40,9 @@ func TestJudgeShapedIsJudgeOfTheShaped(t *testing.T) {
 func patchedPod(t *testing.T, c placement.Case) *placement.Pod {
 	t.Helper()
 	// What is empty is absent in an object of the API server, which placement.Pod's plain tags do not say.
-	raw, err := json.Marshal(map[string]any{"metadata": lean(t, c.Pod.Metadata), "spec": lean(t, c.Pod.Spec)})
+	spec := lean(t, c.Pod.Spec)
+	spec["volumes"] = volumesOf(c.Pod)
+	raw, err := json.Marshal(map[string]any{"metadata": lean(t, c.Pod.Metadata), "spec": spec})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +63,19 @@ func patchedPod(t *testing.T, c placement.Case) *placement.Pod {
 		t.Fatal(err)
 	}
 	return &pod
+}
+
+// volumesOf are a pod's volumes, as the API writes them.
+func volumesOf(pod *placement.Pod) []any {
+	volumes := []any{}
+	for _, v := range pod.Spec.Volumes {
+		volume := map[string]any{"name": v.Name}
+		for _, of := range v.Types {
+			volume[of] = map[string]any{}
+		}
+		volumes = append(volumes, volume)
+	}
+	return volumes
 }
 
 func lean(t *testing.T, value any) map[string]any {
@@ -84,13 +99,15 @@ func lean(t *testing.T, value any) map[string]any {
 func oneOf[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 func randomCase(r *rand.Rand) placement.Case {
-	set := policy.Compile(policy.Objects{Levels: []string{"c5", "in-france", "secnumcloud"}, ClusterPolicies: []v1alpha1.ClusterPlacementPolicy{{
+	anybody := func(map[string]string) bool { return true }
+	set := policy.Compile(policy.Objects{Keys: []policy.Key{{Name: "health-kek", Allows: anybody}}, Levels: []string{"c5", "in-france", "secnumcloud"}, ClusterPolicies: []v1alpha1.ClusterPlacementPolicy{{
 		ObjectMeta: metav1.ObjectMeta{Name: "p"},
 		Spec: v1alpha1.ClusterPlacementPolicySpec{
 			NamespaceSelector: v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"a": "b"}},
 			PlacementDemand: v1alpha1.PlacementDemand{
 				TrustLevels: []v1alpha1.LevelName{oneOf[v1alpha1.LevelName](r, "c5", "secnumcloud", "secnumcloud", "missing")}, Enforcement: v1alpha1.EnforcementEnforce,
-				Spread: oneOf(r, nil, &v1alpha1.Spread{MinSites: 1 + r.Int32N(3), MaxSkew: r.Int32N(3)}),
+				Encryption: oneOf(r, nil, nil, &v1alpha1.Encryption{}, &v1alpha1.Encryption{Keys: []v1alpha1.KeyName{"health-kek"}}),
+				Spread:     oneOf(r, nil, &v1alpha1.Spread{MinSites: 1 + r.Int32N(3), MaxSkew: r.Int32N(3)}),
 			},
 		},
 	}}})
@@ -105,7 +122,11 @@ func randomPod(r *rand.Rand) *placement.Pod {
 	p.Metadata.GenerateName = oneOf(r, "", "", "web-")
 	p.Metadata.Labels = oneOf(r, nil, map[string]string{}, map[string]string{"app": "x"}, map[string]string{"terroir.dev/workload": oneOf(r, "", "web-0", "web-", "other")})
 	p.Metadata.Annotations = oneOf(r, nil, nil, map[string]string{"terroir.dev/trust-level": oneOf(r, "in-france", "c5, in-france", "nope", "?")},
-		map[string]string{"terroir.dev/min-sites": oneOf(r, "2", "x")}, map[string]string{"terroir.dev/mispelt": "2"}, map[string]string{"terroir.dev/placement": "mine"})
+		map[string]string{"terroir.dev/min-sites": oneOf(r, "2", "x")}, map[string]string{"terroir.dev/mispelt": "2"}, map[string]string{"terroir.dev/placement": "mine"}, map[string]string{"terroir.dev/encryption-key": oneOf(r, "health-kek", "health-kek", "moon", "?")})
+	for range r.IntN(3) {
+		p.Spec.Volumes = append(p.Spec.Volumes, placement.Volume{Name: "v", Types: []string{oneOf(r, "persistentVolumeClaim", "ephemeral", "emptyDir", "secret", "nfs", "csi")}})
+	}
+	p.Spec.SchedulingGates = oneOf(r, nil, nil, []corev1.PodSchedulingGate{{Name: "example.org/quota"}}, []corev1.PodSchedulingGate{{Name: v1alpha1.EncryptionGate}})
 	if r.IntN(2) == 0 {
 		p.Metadata.OwnerReferences = []placement.Owner{{APIVersion: oneOf(r, "apps/v1", "batch/v1"), Kind: oneOf(r, "ReplicaSet", "DaemonSet", "Job"), UID: oneOf(r, "u-1", "u-1", ""), Controller: r.IntN(4) > 0}}
 	}

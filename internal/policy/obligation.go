@@ -60,6 +60,11 @@ type Problem struct {
 	Message string
 }
 
+// unfound reports whether the problem is that something does not exist.
+func (p Problem) unfound() bool {
+	return p.Reason == TrustLevelNotFound || p.Reason == EncryptionKeyNotFound
+}
+
 // Reason is a fixed word for machines.
 type Reason string
 
@@ -110,6 +115,11 @@ func (o Obligation) Owes() bool {
 	return len(o.Levels) > 0 || o.MinSites > 0 || o.Encryption != nil || len(o.Problems) > 0
 }
 
+// Unfound reports whether something is demanded that does not exist: it may just have been created.
+func (o Obligation) Unfound() bool {
+	return len(o.Missing) > 0 || slices.ContainsFunc(o.Problems, Problem.unfound)
+}
+
 // With returns the obligation tightened by d.
 func (o Obligation) With(d Demand) Obligation {
 	if !d.Demands() {
@@ -131,6 +141,11 @@ func (o Obligation) With(d Demand) Obligation {
 func (o Obligation) Refusing(problems ...Problem) Obligation {
 	o.Problems = append(slices.Clone(o.Problems), problems...)
 	return o
+}
+
+// ProblemsFrom are those that came with what one source demands.
+func (o Obligation) ProblemsFrom(source Source) []Problem {
+	return slices.DeleteFunc(slices.Clone(o.Problems), func(p Problem) bool { return p.Source != source })
 }
 
 // Skew is by how many pods the fullest site may exceed the emptiest where a spread is owed: what the strictest source says, or 1.

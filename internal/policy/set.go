@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -127,10 +128,6 @@ func (s *Set) addNamespaced(p *v1alpha1.PlacementPolicy) {
 
 func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
 	out := Demand{Source: source, NodeLocalStorage: d.NodeLocalStorage, Encryption: encryptionOf(d.Encryption)}
-	// A key that does not exist makes a policy not Ready, and refuses no pod: pods without volumes owe it nothing, and the others wait.
-	for _, p := range s.keyProblems(nil, out) {
-		s.problem(p)
-	}
 	for _, level := range d.TrustLevels {
 		out.Levels = append(out.Levels, string(level))
 		if !s.Exists(string(level)) {
@@ -138,6 +135,10 @@ func (s *Set) demand(source Source, d *v1alpha1.PlacementDemand) Demand {
 		}
 	}
 	out.Levels = union(nil, out.Levels)
+	// A key that does not exist makes a policy not Ready, and refuses no pod: pods without volumes owe it nothing, and the others wait.
+	for _, p := range s.keyProblems(nil, out) {
+		s.problem(p)
+	}
 	if d.Spread != nil {
 		out.MinSites, out.MaxSkew, out.TooFewReplicas = d.Spread.MinSites, d.Spread.MaxSkew, d.Spread.TooFewReplicas
 	}
@@ -150,6 +151,11 @@ func (s *Set) problem(p Problem) { s.problems[p.Source] = append(s.problems[p.So
 func (s *Set) Exists(level string) bool {
 	_, found := slices.BinarySearch(s.levels, level)
 	return found
+}
+
+// Keys are the EncryptionKeys that exist, by name.
+func (s *Set) Keys() []Key {
+	return slices.SortedFunc(maps.Values(s.keys), func(a, b Key) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // ProblemsOf returns what is wrong with a policy.

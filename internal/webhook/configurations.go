@@ -59,6 +59,7 @@ const (
 	workloadsTimeout = 5
 	bindingsTimeout  = 3 // longer than lookWithin
 	catalogueTimeout = 10
+	claimsTimeout    = 3
 )
 
 type (
@@ -133,10 +134,13 @@ func (o ConfigurationOptions) validating() []admissionregistrationv1.ValidatingW
 			AdmissionReviewVersions: []string{"v1"},
 		}
 	}
+	claims := judging("claims", ClaimsPath, claimsTimeout, o.encrypted(), nil, rule("", "v1", []string{"persistentvolumeclaims"}, admissionregistrationv1.Create))
+	claims.FailurePolicy = new(admissionregistrationv1.Fail) // a volume that is made at once is made before anybody has looked
 	group, version := v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version
 	return []admissionregistrationv1.ValidatingWebhook{
 		judging("bindings", BindingsPath, bindingsTimeout, o.governed(), nil,
 			rule("", "v1", []string{"bindings", "pods/binding"}, admissionregistrationv1.Create)),
+		claims,
 		judging("namespaces", NamespacesPath, podsTimeout, all(), []condition{annotated()},
 			rule("", "v1", []string{"namespaces"}, admissionregistrationv1.Create, admissionregistrationv1.Update)),
 		judging("catalogue", CataloguePath, catalogueTimeout, all(), []condition{specChanges()},
@@ -168,6 +172,13 @@ func (o ConfigurationOptions) governed() *metav1.LabelSelector {
 		MatchLabels:      map[string]string{v1alpha1.GovernedLabel: "true"},
 		MatchExpressions: []metav1.LabelSelectorRequirement{o.exceptExempt()},
 	}
+}
+
+// encrypted matches governed namespaces whose floor demands something of volumes.
+func (o ConfigurationOptions) encrypted() *metav1.LabelSelector {
+	s := o.governed()
+	s.MatchLabels[v1alpha1.EncryptedLabel] = "true"
+	return s
 }
 
 // free matches all namespaces without the governed label.

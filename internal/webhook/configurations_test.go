@@ -41,7 +41,7 @@ func TestConfigurations(t *testing.T) {
 	n.compare(t, "configurations")
 }
 
-// called are the mutating hooks that the API server would call.
+// called are the hooks that the API server would call.
 func called(t *testing.T, namespace map[string]string, who string, object, old runtime.Object) []string {
 	t.Helper()
 	kinds, _, err := clientgoscheme.Scheme.ObjectKinds(object)
@@ -60,10 +60,21 @@ func called(t *testing.T, namespace map[string]string, who string, object, old r
 		t.Fatal(err)
 	}
 	var names []string
-	configuration, _ := Configurations(ConfigurationOptions{})[0].(*admissionregistrationv1.MutatingWebhookConfiguration)
-	for _, w := range configuration.Webhooks {
-		if covers(w.Rules, attributes) && selects(t, w.NamespaceSelector, namespace) && matches(t, w.MatchConditions, attributes) {
-			names = append(names, w.Name)
+	note := func(name string, rules []admissionregistrationv1.RuleWithOperations, where *metav1.LabelSelector, when []condition) {
+		if covers(rules, attributes) && selects(t, where, namespace) && matches(t, when, attributes) {
+			names = append(names, name)
+		}
+	}
+	for _, o := range Configurations(ConfigurationOptions{}) {
+		switch o := o.(type) {
+		case *admissionregistrationv1.MutatingWebhookConfiguration:
+			for _, w := range o.Webhooks {
+				note(w.Name, w.Rules, w.NamespaceSelector, w.MatchConditions)
+			}
+		case *admissionregistrationv1.ValidatingWebhookConfiguration:
+			for _, w := range o.Webhooks {
+				note(w.Name, w.Rules, w.NamespaceSelector, w.MatchConditions)
+			}
 		}
 	}
 	return names
@@ -118,6 +129,8 @@ func TestWhoIsCalled(t *testing.T) {
 	governed := map[string]string{"kubernetes.io/metadata.name": "hr", "terroir.dev/governed": "true"}
 	warned := map[string]string{"kubernetes.io/metadata.name": "hr", "terroir.dev/warned": "true"}
 	both := map[string]string{"kubernetes.io/metadata.name": "hr", "terroir.dev/governed": "true", "terroir.dev/warned": "true"}
+	encrypted := map[string]string{"kubernetes.io/metadata.name": "hr", "terroir.dev/governed": "true", "terroir.dev/encrypted": "true"}
+	falselyMarked := map[string]string{"kubernetes.io/metadata.name": "kube-system", "terroir.dev/governed": "true", "terroir.dev/encrypted": "true"}
 	free := map[string]string{"kubernetes.io/metadata.name": "hr"}
 	exempt := map[string]string{"kubernetes.io/metadata.name": "kube-system", "terroir.dev/governed": "true", "terroir.dev/warned": "true"}
 	pod := func(annotations map[string]string) *corev1.Pod {
@@ -162,6 +175,10 @@ func TestWhoIsCalled(t *testing.T) {
 		{"a DaemonSet that asks for a level by itself calls nobody", free, "u", stale, nil, nil},
 		{"a warned workload", warned, "u", plain, nil, []string{"warned-workloads.terroir.dev"}},
 		{"a warned and annotated workload calls once", warned, "u", annotated, nil, []string{"annotated-workloads.terroir.dev"}},
+		{"a claim where encryption is owed", encrypted, "u", &corev1.PersistentVolumeClaim{}, nil, []string{"claims.terroir.dev"}},
+		{"a claim there that is updated", encrypted, "u", &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaim{}, nil},
+		{"a claim where none is owed", governed, "u", &corev1.PersistentVolumeClaim{}, nil, nil},
+		{"a claim where somebody wrote the mark", falselyMarked, "u", &corev1.PersistentVolumeClaim{}, nil, nil},
 		{"a ReplicaSet", governed, "u", &appsv1.ReplicaSet{}, nil, nil},
 	} {
 		if diff := cmp.Diff(c.want, called(t, c.namespace, c.user, c.object, c.old)); diff != "" {
@@ -177,7 +194,7 @@ func TestBindingsAnswerInTime(t *testing.T) {
 	}
 }
 
-// Where the fence cannot shape, governed pods wait for the webhook; nothing else ever does.
+// Where the fence cannot shape, governed pods wait for the webhook. Claims do where encryption is owed. Nothing else ever does.
 func TestWhatFailsClosed(t *testing.T) {
 	for _, mutating := range []bool{true, false} {
 		var failing []string
@@ -197,9 +214,9 @@ func TestWhatFailsClosed(t *testing.T) {
 				}
 			}
 		}
-		want := []string{"pods.terroir.dev"}
+		want := []string{"pods.terroir.dev", "claims.terroir.dev"}
 		if mutating {
-			want = nil
+			want = want[1:]
 		}
 		if diff := cmp.Diff(want, failing); diff != "" {
 			t.Errorf("mutating %v: %s", mutating, diff)

@@ -8,6 +8,7 @@
 //   - /workloads (workloads.go) mirrors annotations into templates and answers early about them.
 //   - /bindings (bindings.go) judges a binding and the live node it names.
 //   - /namespaces (namespaces.go) refuses annotations that mean nothing.
+//   - /claims (claims.go) refuses claims of which no volume can ever be encrypted as demanded.
 //   - /catalogue (catalogue.go) and /policies (policies.go) warn of what a change costs. They never refuse.
 //
 // hook.go carries a review from the wire to one of these and back. [Configurations] are the objects by which the API server

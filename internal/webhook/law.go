@@ -81,7 +81,7 @@ func (e *era) in(ns policy.Namespace) *law {
 // adds reports whether a policy that only warns would ask for something that is not owed anyway.
 func adds(p policy.Policy, owed policy.Obligation) bool {
 	more := func(level string) bool { return !slices.Contains(owed.Levels, level) }
-	return p.MinSites > owed.MinSites || slices.ContainsFunc(p.Levels, more)
+	return p.MinSites > owed.MinSites || p.Encryption != nil && owed.Encryption == nil || slices.ContainsFunc(p.Levels, more)
 }
 
 // miss is what stands against a level in the zone that comes closest, from a moment until the next at which that may change.

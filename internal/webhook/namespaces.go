@@ -39,13 +39,18 @@ func (h *Handlers) namespaces(_ context.Context, r *request[namespace]) answer {
 		return undecided("Terroir is not ready to read the annotations of namespace %s: it has not read the trust levels yet; try again", is.Name)
 	}
 	source := policy.Source{Kind: "Namespace", Name: cmp.Or(is.Name, is.GenerateName)}
-	if asked := current.Policies.AddAnnotations(policy.Obligation{}, source, is.Annotations); len(asked.Problems) > 0 {
-		return refuse("namespace %s is refused: %s", source.Name, sentences(asked.Problems)).unless(len(asked.Missing) > 0)
+	asked := current.Policies.AddAnnotations(policy.Obligation{}, source, is.Annotations)
+	asked = asked.Refusing(current.Policies.MissingKeys(policy.Namespace{Name: source.Name, Labels: is.Labels, Annotations: is.Annotations})...)
+	if len(asked.Problems) > 0 {
+		return refuse("namespace %s is refused: %s", source.Name, sentences(asked.Problems)).unless(asked.Unfound())
 	}
 	if current.Policies.Exempt(is.Name) {
 		return admit(nil, fmt.Sprintf("namespace %s is exempt from Terroir: its annotations have no effect", is.Name))
 	}
 	owed := current.Policies.Namespace(policy.Namespace{Name: source.Name, Labels: is.Labels, Annotations: is.Annotations})
+	if contradicts := owed.ProblemsFrom(source); len(contradicts) > 0 {
+		return refuse("namespace %s is refused: %s", source.Name, sentences(contradicts)).unless(owed.Unfound())
+	}
 	warnings := current.missing(owed.Levels, h.Now(), "so its pods will wait")
 	if owed.MinSites > 0 && len(owed.Levels) == 0 {
 		warnings = append(warnings, "a spread over sites is asked for, but no trust level, and sites are those of qualified zones: "+

@@ -32,7 +32,7 @@ func (l *law) pod(pod *placement.Pod, now time.Time) answer {
 	owed := pod.Owed(l.Policies, l.owed, source)
 	c := placement.Case{Pod: pod, Owed: owed, Settings: l.Settings}
 	if verdict := placement.JudgeShaped(c); !verdict.Allowed() {
-		return refuse("pod %s/%s is refused: %s", source.Namespace, source.Name, verdict.Message()).unless(len(owed.Missing) > 0)
+		return refuse("pod %s/%s is refused: %s", source.Namespace, source.Name, verdict.Message()).unless(owed.Unfound())
 	}
 	warnings := l.missing(owed.Levels, now, "so the pod will wait")
 	return admit(placement.Shape(c), append(warnings, l.podWarnings(c, now)...)...)
@@ -62,6 +62,9 @@ func ground(d policy.Demand) string {
 	where := "where " + strings.Join(d.Levels, " and ") + " is satisfied"
 	if d.MinSites > 0 {
 		where += fmt.Sprintf(", spread over %d sites", d.MinSites)
+	}
+	if d.Encryption != nil {
+		where += ", with its volumes encrypted"
 	}
 	return where
 }

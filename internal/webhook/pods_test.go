@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 )
@@ -62,6 +64,17 @@ func podCases() []struct {
 		{"a policy that warns would refuse", "watched", `{metadata: {name: web-0}, spec: {nodeName: n-lon-1a}}`, nil},
 		{"one policy enforces, another warns", "both", barePod, nil},
 		{"a policy that audits", "counted", barePod, nil},
+		{"a pod with a claim, where encryption is owed", "sealed", `{metadata: {name: web-0}, spec: {volumes: [{name: data, persistentVolumeClaim: {claimName: data}}], schedulingGates: [{name: example.org/quota}]}}`, nil},
+		{"a pod without one there", "sealed", barePod, nil},
+		{"a pod with a volume of the network there", "sealed", `{metadata: {name: web-0}, spec: {volumes: [{name: share, nfs: {server: s, path: /}}]}}`, nil},
+		{"a pod that asks for the key that is owed", "sealed", `{metadata: {name: web-0, annotations: {terroir.dev/encryption-key: health-kek}}, spec: {}}`, nil},
+		{"a pod that asks for another key than is accepted", "sealed", `{metadata: {name: web-0, annotations: {terroir.dev/encryption-key: other-kek}}, spec: {}}`, nil},
+		{"a pod that asks for a key in a free namespace", "open", `{metadata: {name: web-0, annotations: {terroir.dev/encryption-key: other-kek}}, spec: {volumes: [{name: data, ephemeral: {}}]}}`, nil},
+		{"a pod that asks for a key that nearly exists", "open", `{metadata: {name: web-0, annotations: {terroir.dev/encryption-key: other-ke}}, spec: {}}`, nil},
+		{"a pod that asks for a key for which it may not", "open", `{metadata: {name: web-0, annotations: {terroir.dev/encryption-key: health-kek}}, spec: {}}`, nil},
+		{"a pod whose key is none", "open", `{metadata: {name: web-0, annotations: {terroir.dev/encryption-key: "a, b"}}, spec: {}}`, nil},
+		{"a policy that warns demands encryption", "sealing", `{metadata: {name: web-0}, spec: {volumes: [{name: share, nfs: {server: s, path: /}}]}}`, nil},
+		{"a policy that warns demands encryption, and would admit", "sealing", barePod, nil},
 		{"an exempt namespace", "kube-system", `{metadata: {name: web-0}, spec: {nodeName: n-lon-1a}}`, nil},
 		{"a mirror pod, created by its kubelet", "hr", `{metadata: {name: web-0, annotations: {kubernetes.io/config.mirror: x}}, spec: {nodeName: n-lon-1a}}`, func(_ *world, r *admissionv1.AdmissionRequest) {
 			r.UserInfo.Username = "system:node:n-lon-1a"
@@ -123,7 +136,7 @@ func TestLawsFollowNamespacesAndSnapshots(t *testing.T) {
 		r.Namespace = "free"
 		return ask(t, mux, PodsPath, r).Allowed
 	}
-	free := &w.Namespaced[7]
+	free := &w.Namespaced[slices.IndexFunc(w.Namespaced, func(n corev1.Namespace) bool { return n.Name == "free" })]
 	if free.Name != "free" || !verdict() || !verdict() {
 		t.Fatal("a free pod was refused")
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,14 +42,14 @@ func (h *Handlers) policies(_ context.Context, r *request[policyObject]) answer 
 	if len(warnings) == 0 {
 		warnings = h.tooFewSites(current, r.Object.Spec.PlacementDemand, now)
 	}
-	return admit(nil, append(warnings, h.violations(set)...)...).unless(slices.ContainsFunc(set.ProblemsOf(source), func(p policy.Problem) bool {
-		return p.Reason == policy.TrustLevelNotFound
-	}))
+	warnings = append(warnings, onNodes(r.Object.Spec.PlacementDemand)...)
+	unfound := policy.Obligation{}.Refusing(set.ProblemsOf(source)...).Unfound()
+	return admit(nil, append(warnings, h.violations(set)...)...).unless(unfound)
 }
 
 // compiledAlone is the set that holds only the policy that is being written.
 func compiledAlone(e *era, r *request[policyObject]) (*policy.Set, policy.Source) {
-	objects := policy.Objects{Levels: e.Catalogue.Levels()}
+	objects := policy.Objects{Levels: e.Catalogue.Levels(), Keys: e.Policies.Keys()}
 	source := policy.Source{Kind: r.Kind.Kind, Name: cmp.Or(r.Object.Metadata.Name, r.Name)}
 	if r.Kind.Kind == "PlacementPolicy" {
 		source.Namespace = cmp.Or(r.Object.Metadata.Namespace, r.Namespace)
@@ -73,6 +72,8 @@ func refusing(problems []policy.Problem, enforcement v1alpha1.Enforcement) []str
 		switch {
 		case p.Reason == policy.SelectorInvalid:
 			follows += " and governs no namespace"
+		case p.Reason == policy.EncryptionKeyNotFound:
+			follows += ", and no volume can be under that key"
 		case enforcement == v1alpha1.EnforcementEnforce:
 			follows += ", and pods in its namespaces are refused"
 		}
@@ -83,6 +84,14 @@ func refusing(problems []policy.Problem, enforcement v1alpha1.Enforcement) []str
 		warnings = append(warnings, p.Message+end+follows)
 	}
 	return warnings
+}
+
+// onNodes says what a demand on volumes leaves out.
+func onNodes(d v1alpha1.PlacementDemand) []string {
+	if d.Encryption == nil || d.NodeLocalStorage == v1alpha1.NodeLocalStorageDeny {
+		return nil
+	}
+	return []string{"volumes are demanded to be encrypted, but what pods write on the node itself (emptyDir, hostPath, their own layers) is under none of these keys; nodeLocalStorage: Deny keeps volumes off it"}
 }
 
 func levelsOf(s v1alpha1.PlacementDemand) []string {

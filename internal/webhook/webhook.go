@@ -11,9 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/terroir-dev/terroir/internal/keys"
 	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/storage"
 	"github.com/terroir-dev/terroir/internal/trust"
 )
 
@@ -25,6 +27,7 @@ const (
 	NamespacesPath = "/namespaces"
 	CataloguePath  = "/catalogue"
 	PoliciesPath   = "/policies"
+	ClaimsPath     = "/claims"
 )
 
 // Snapshots gives the compiled catalogue, policies and settings, or false while there are none. A [snapshot.Store] does.
@@ -59,6 +62,24 @@ type Violating interface {
 	Violating(set *policy.Set) (pods, namespaces int)
 }
 
+// ClassProtection is a StorageClass, with how volumes are encrypted that are made by it.
+type ClassProtection struct {
+	Name string
+	// Default tells that claims get it that name no class. At most one is.
+	Default bool
+	// Immediate tells that volumes are made as soon as there is a claim, before any pod waits for it.
+	Immediate bool
+	// Protection is what the class, and what it points to, say.
+	Protection storage.Protection
+	// Keys are the keys that mean the key which the driver names, with what they are now.
+	Keys []keys.Verdict
+}
+
+// Protections gives all StorageClasses as the cache has them, or false while it has not. It is asked for single claims, never for pods.
+type Protections interface {
+	Protections() ([]ClassProtection, bool)
+}
+
 // Reader reads an object from the API server itself, not from a cache. A manager's API reader does.
 type Reader interface {
 	Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error
@@ -73,7 +94,9 @@ type Options struct {
 	Owing      Owing
 	// Violating may be nil: then nothing is said about running pods when a policy is written.
 	Violating Violating
-	Live      Reader
+	// Protections may be nil: then claims are not admitted where encryption is owed, and nothing is said about them before.
+	Protections Protections
+	Live        Reader
 	// Now is the clock. It is asked once per review.
 	Now func() time.Time
 	// Log hears of errors only. Its zero value is silent.
@@ -109,6 +132,7 @@ func (h *Handlers) Register(mux interface {
 	mux.Handle(NamespacesPath, h.namespacesHook())
 	mux.Handle(CataloguePath, h.catalogueHook())
 	mux.Handle(PoliciesPath, h.policiesHook())
+	mux.Handle(ClaimsPath, h.claimsHook())
 }
 
 func (h *Handlers) podsHook() *hook[placement.Pod] {
@@ -120,6 +144,8 @@ func (h *Handlers) workloadsHook() *hook[workload] { return newHook(h, "workload
 func (h *Handlers) bindingsHook() *hook[binding] { return newHook(h, "bindings", h.bindings) }
 
 func (h *Handlers) namespacesHook() *hook[namespace] { return newHook(h, "namespaces", h.namespaces) }
+
+func (h *Handlers) claimsHook() *hook[claim] { return newHook(h, "claims", h.claims) }
 
 func (h *Handlers) catalogueHook() *hook[entry] {
 	return newHook(h, "catalogue", h.catalogue).advising()

@@ -19,6 +19,11 @@ const (
 	stripped    = `{metadata: {name: web}, spec: {template: {metadata: {annotations: {inherited.terroir.dev/trust-level: in-france}}, spec: {}}}}`
 )
 
+// claiming is a StatefulSet whose claims are of a class.
+func claiming(class string) string {
+	return `{metadata: {name: db, namespace: sealed}, spec: {replicas: 3, template: {metadata: {}, spec: {containers: [{name: c, image: i}]}}, volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: ` + class + `}}]}}`
+}
+
 func workloadRequest(t testing.TB, kind, object string) *admissionv1.AdmissionRequest {
 	t.Helper()
 	group := "apps"
@@ -77,6 +82,16 @@ func workloadCases() []workloadCase {
 		{"a workload that is older than its policy is scaled down", "hr", "Deployment", pinned, pinnedTwice, nil},
 		{"a workload is scaled below its sites", "strict", "Deployment", deployment, strings.Replace(deployment, "replicas: 3", "replicas: 2", 1), nil},
 		{"an update makes the template wrong", "hr", "Deployment", deployment, pinned, nil},
+		{"a StatefulSet whose claims are encrypted", "sealed", "StatefulSet", "", claiming("sealed"), nil},
+		{"a StatefulSet whose claims never can be", "sealed", "StatefulSet", "", claiming("plain"), nil},
+		{"a StatefulSet whose volumes are made at once", "sealed", "StatefulSet", "", claiming("fast"), nil},
+		{"a StatefulSet whose claims are under no known key", "sealed", "StatefulSet", "", claiming("unmeant"), nil},
+		{"an older StatefulSet whose claims never can be is updated", "sealed", "StatefulSet", claiming("plain"), strings.Replace(claiming("plain"), "image: i", "image: j", 1), nil},
+		{"an older StatefulSet whose claims never can be is scaled", "sealed", "StatefulSet", claiming("plain"), strings.Replace(claiming("plain"), "replicas: 3", "replicas: 2", 1), nil},
+		{"a Deployment whose own claims never can be encrypted", "sealed", "Deployment", "", `{metadata: {name: web}, spec: {replicas: 3, template: {spec: {volumes: [{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {}}}}]}}}}`, nil},
+		{"a workload that asks for a key, and whose class is under another", "open", "StatefulSet", "", strings.Replace(claiming("sealed"), "name: db,", "name: db, annotations: {terroir.dev/encryption-key: other-kek},", 1), nil},
+		{"a workload that asks for a key that nearly exists", "open", "Deployment", "", `{metadata: {name: web, annotations: {terroir.dev/encryption-key: other-kk}}, spec: {template: {spec: {}}}}`, nil},
+		{"a template with a volume of the network, where encryption is owed", "sealed", "Deployment", "", `{metadata: {name: web}, spec: {replicas: 3, template: {spec: {volumes: [{name: share, nfs: {server: s, path: /}}]}}}}`, nil},
 		{"a workload that is being deleted", "hr", "Deployment", deployment, strings.Replace(pinned, "name: web,", "name: web, deletionTimestamp: \"2026-06-01T00:00:00Z\",", 1), nil},
 		{"a policy that warns", "watched", "Deployment", "", deployment, nil},
 		{"a policy that warns would refuse", "watched", "Deployment", "", pinned, nil},

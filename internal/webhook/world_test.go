@@ -19,9 +19,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/keys"
 	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
+	"github.com/terroir-dev/terroir/internal/storage"
 	"github.com/terroir-dev/terroir/internal/trust"
 )
 
@@ -69,7 +71,27 @@ clusterPolicies:
   spec: {namespaceSelector: {matchLabels: {data: strict}}, trustLevels: [secnumcloud], spread: {minSites: 3, tooFewReplicas: Deny}, enforcement: Enforce}
 - metadata: {name: counted}
   spec: {namespaceSelector: {matchLabels: {data: counted}}, trustLevels: [in-france], enforcement: Audit}
+- metadata: {name: sealed}
+  spec: {namespaceSelector: {matchLabels: {data: sealed}}, trustLevels: [in-france], enforcement: Enforce, nodeLocalStorage: Deny, encryption: {keys: [health-kek]}}
+- metadata: {name: sealing}
+  spec: {namespaceSelector: {matchLabels: {watched: sealing}}, trustLevels: [in-france], enforcement: Warn, encryption: {}}
+keys:
+- metadata: {name: health-kek}
+  spec:
+    store: paris-hsm
+    ref: {declared: {}}
+    namespaceSelector: {matchLabels: {data: sealed}}
+    storage: [{driver: block-storage.csi.stackit.cloud, keyID: k-1}]
+- metadata: {name: other-kek}
+  spec:
+    store: paris-hsm
+    ref: {declared: {}}
+    namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: Exists}]}
+    storage: [{driver: block-storage.csi.stackit.cloud, keyID: k-2}]
 namespaces:
+- metadata: {name: sealed, labels: {kubernetes.io/metadata.name: sealed, data: sealed}}
+- metadata: {name: sealing, labels: {kubernetes.io/metadata.name: sealing, watched: sealing}}
+- metadata: {name: open, labels: {kubernetes.io/metadata.name: open}}
 - metadata: {name: hr, labels: {data: health}}
 - metadata: {name: watched, labels: {watched: "yes"}}
 - metadata: {name: both, labels: {data: health, watched: "yes"}}
@@ -100,6 +122,7 @@ type world struct {
 	Qualifications  []v1alpha1.Qualification          `json:"qualifications"`
 	TrustLevels     []v1alpha1.TrustLevel             `json:"trustLevels"`
 	ClusterPolicies []v1alpha1.ClusterPlacementPolicy `json:"clusterPolicies"`
+	EncryptionKeys  []v1alpha1.EncryptionKey          `json:"keys"`
 	Namespaced      []corev1.Namespace                `json:"namespaces"`
 	Machines        []corev1.Node                     `json:"nodes"`
 
@@ -111,6 +134,8 @@ type world struct {
 	broken   error // of live reads
 	empty    bool  // there is no snapshot yet
 	reads    int
+	blind    bool // StorageClasses are not known yet
+	silent   bool // the key store does not answer
 }
 
 func newWorld(t testing.TB) *world {
@@ -132,8 +157,42 @@ func (w *world) publish() {
 	catalogue := trust.Compile(objects)
 	w.store.Publish(&snapshot.Snapshot{
 		Catalogue: catalogue, Objects: objects, Settings: w.settings, Revoking: w.revoking,
-		Policies: policy.Compile(policy.Objects{ClusterPolicies: w.ClusterPolicies, Levels: catalogue.Levels()}),
+		Policies: policy.Compile(policy.Objects{ClusterPolicies: w.ClusterPolicies, Levels: catalogue.Levels(), Keys: w.keys()}),
 	})
+}
+
+func (w *world) keys() []policy.Key {
+	var all []policy.Key
+	for i := range w.EncryptionKeys {
+		all = append(all, policy.Key{Name: w.EncryptionKeys[i].Name, Allows: keys.Compile(&w.EncryptionKeys[i], nil).Allows})
+	}
+	return all
+}
+
+// verdict is what a key of the world is at: well made, and in Paris.
+func (w *world) verdict(i int) keys.Verdict {
+	v := keys.Verdict{Key: keys.Compile(&w.EncryptionKeys[i], nil), Phase: v1alpha1.PhaseVerified, Home: []string{"par-1"}, Facts: []keys.Fact{
+		{Name: keys.FactNonExtractable, Value: "true", Evidence: v1alpha1.EvidenceTested},
+		{Name: keys.FactProtection, Value: "HSM", Evidence: v1alpha1.EvidenceDeclared},
+	}}
+	if w.silent {
+		v.Phase, v.Message = v1alpha1.PhaseUnknown, "the store does not answer"
+	}
+	return v
+}
+
+// Protections are four classes: one whose volumes are not encrypted, one for each key, and one that makes volumes at once.
+func (w *world) Protections() ([]ClassProtection, bool) {
+	under := func(id string) storage.Protection {
+		return storage.Protection{Binding: v1alpha1.BindingProviderEnvelope, Driver: "block-storage.csi.stackit.cloud", KeyID: id}
+	}
+	return []ClassProtection{
+		{Name: "fast", Immediate: true, Protection: under("k-1"), Keys: []keys.Verdict{w.verdict(0)}},
+		{Name: "other", Protection: under("k-2"), Keys: []keys.Verdict{w.verdict(1)}},
+		{Name: "plain", Default: true, Protection: storage.Protection{Binding: v1alpha1.BindingNone, Message: "parameter encrypted is missing"}},
+		{Name: "sealed", Protection: under("k-1"), Keys: []keys.Verdict{w.verdict(0)}},
+		{Name: "unmeant", Protection: under("k-3")},
+	}, !w.blind
 }
 
 // label writes what nodes are worth on them, as the leader does.
@@ -223,7 +282,7 @@ func (w *world) Get(ctx context.Context, key client.ObjectKey, into client.Objec
 
 func (w *world) options() Options {
 	return Options{
-		Snapshots: w, Namespaces: w, Nodes: w, Facts: w, Owing: w, Violating: w, Live: w, Now: func() time.Time { return w.now },
+		Snapshots: w, Namespaces: w, Nodes: w, Facts: w, Owing: w, Violating: w, Protections: w, Live: w, Now: func() time.Time { return w.now },
 	}
 }
 

@@ -128,9 +128,14 @@ func (r *reader) bytes(attribute readable) []byte {
 	return value
 }
 
+// failed tells a token that cannot tell something of one key, which is that key's affair, from one that is lost, which is every key's.
 func (r *reader) failed(attribute uint, err error) {
-	if err != nil {
-		r.err = failed(v1alpha1.OutcomeUnreachable, "C_GetAttributeValue failed for attribute 0x%x: %v", attribute, err)
+	switch {
+	case err == nil:
+	case r.session.alive():
+		r.err = failed(v1alpha1.OutcomeMisconfigured, "the token cannot tell attribute 0x%x of this key, so nobody knows what the key is: %v", attribute, err)
+	default:
+		r.err = failed(v1alpha1.OutcomeUnreachable, "C_GetAttributeValue failed: %v", err)
 	}
 }
 

@@ -38,11 +38,11 @@ func (a attributes) facts() ([]keystore.Fact, error) {
 	add(keys.FactPrivate, a.private.String(), v1alpha1.EvidenceReported)
 	start, err := day(a.start)
 	if err != nil {
-		return nil, failed(v1alpha1.OutcomeUnreachable, "the key's CKA_START_DATE cannot be read: %v", err)
+		return nil, failed(v1alpha1.OutcomeMisconfigured, "the key's CKA_START_DATE cannot be read: %v", err)
 	}
 	end, err := day(a.end)
 	if err != nil {
-		return nil, failed(v1alpha1.OutcomeUnreachable, "the key's CKA_END_DATE cannot be read: %v", err)
+		return nil, failed(v1alpha1.OutcomeMisconfigured, "the key's CKA_END_DATE cannot be read: %v", err)
 	}
 	if !start.IsZero() {
 		add(keys.FactNotBefore, start.Format(time.RFC3339), v1alpha1.EvidenceReported)

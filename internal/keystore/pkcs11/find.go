@@ -46,11 +46,7 @@ func (s *session) find(ref v1alpha1.PKCS11Key) (found, error) {
 }
 
 func (s *session) missing() (found, error) {
-	info, err := s.binding.GetSessionInfo(s.handle)
-	if err != nil {
-		return found{}, during("C_GetSessionInfo", err)
-	}
-	if info.State != pkcs11.CKS_RO_USER_FUNCTIONS {
+	if !s.alive() {
 		return found{}, failed(v1alpha1.OutcomeUnreachable, "the session is not logged in any more")
 	}
 	return found{outcome: v1alpha1.OutcomeNotFound, message: "the token has no secret or private key that fits"}, nil

@@ -1,6 +1,7 @@
 //go:build cgo
 
-package pkcs11 //nolint:gocritic // it sees what cgo makes of this file, which imports and compares more than once
+//nolint:gocritic // it sees what cgo makes of this file, which imports and compares more than once
+package pkcs11
 
 /*
 #cgo linux LDFLAGS: -ldl

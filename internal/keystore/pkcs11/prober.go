@@ -107,8 +107,8 @@ func (p *prober) look(ctx context.Context, key keystore.Key) (keystore.Sighting,
 		return keystore.Sighting{}, err
 	}
 	sighting, err := p.session.look(ctx, key)
-	// Whatever a library could not answer, it is asked anew in a session of its own. If only the time is over, nothing is known against it.
-	if err != nil && late(ctx) == nil {
+	// What a library could not answer it is asked anew in a new session. If only the time is over, or the trouble is one key's, nothing is known against this one.
+	if err != nil && late(ctx) == nil && sightingOf(err).Outcome == v1alpha1.OutcomeUnreachable {
 		p.disconnect()
 	}
 	return sighting, err

@@ -59,19 +59,29 @@ func truth(t bool) tristate {
 	return no
 }
 
+// encryptsAndDecrypts tries the ways in which a token may let a key be used, until it knows one.
 func (s *session) encryptsAndDecrypts(key pkcs11.ObjectHandle, message []byte) (tristate, error) {
 	vector := make([]byte, 16)
 	if _, err := rand.Read(vector); err != nil {
 		return untold, fmt.Errorf("making a vector: %w", err)
 	}
-	for _, mechanism := range []uint{pkcs11.CKM_AES_CBC, pkcs11.CKM_AES_CBC_PAD} {
-		m := pkcs11.NewMechanism(mechanism, vector)
+	const gcmVector, gcmTag = 12, 128
+	gcm := pkcs11.NewGCMParams(vector[:gcmVector], nil, gcmTag)
+	defer gcm.Free()
+	for _, m := range []*pkcs11.Mechanism{
+		pkcs11.NewMechanism(pkcs11.CKM_AES_CBC, vector), pkcs11.NewMechanism(pkcs11.CKM_AES_CBC_PAD, vector), pkcs11.NewMechanism(pkcs11.CKM_AES_GCM, gcm),
+	} {
 		sealed, err := s.encrypt(m, key, message)
 		if isOneOf(err, pkcs11.CKR_MECHANISM_INVALID) {
 			continue
 		}
 		if err != nil {
 			return refusal(err)
+		}
+		if m.Mechanism == pkcs11.CKM_AES_GCM { // some tokens take a vector of their own
+			own := pkcs11.NewGCMParams(gcm.IV(), nil, gcmTag)
+			defer own.Free()
+			m = pkcs11.NewMechanism(pkcs11.CKM_AES_GCM, own)
 		}
 		opened, err := s.decrypt(m, key, sealed)
 		if err != nil {

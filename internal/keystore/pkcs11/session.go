@@ -53,6 +53,12 @@ func (s *session) close() {
 	}
 }
 
+// alive reports whether the session is there still, and logged in.
+func (s *session) alive() bool {
+	info, err := s.binding.GetSessionInfo(s.handle)
+	return err == nil && info.State == pkcs11.CKS_RO_USER_FUNCTIONS
+}
+
 func (s *session) joins(l *login) {
 	l.sessions++
 	s.login = l

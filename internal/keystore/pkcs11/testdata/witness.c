@@ -55,6 +55,8 @@ static ulong get_attribute_value(ulong session, ulong object, attribute *attribu
 	for (ulong i = 0; i < count; i++) {
 		if (attributes[i].value != NULL)
 			note("read", attributes[i].type);
+		if (told("WITNESS_MUTE") && attributes[i].type == told("WITNESS_MUTE"))
+			return 5; // CKR_GENERAL_ERROR
 		if (attributes[i].type == 0x11 && told("WITNESS_GIVES") && attributes[i].value == NULL) {
 			attributes[i].length = 32;
 			return 0;

@@ -1,0 +1,159 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/terroir-dev/terroir/internal/placement"
+	"github.com/terroir-dev/terroir/internal/policy"
+	"github.com/terroir-dev/terroir/internal/trust"
+)
+
+// claim is the part of a PersistentVolumeClaim, or of a template for one, that is read.
+type claim struct {
+	Metadata claimMetadata `json:"metadata"`
+	Spec     claimSpec     `json:"spec"`
+}
+
+type claimMetadata struct {
+	Name         string `json:"name"`
+	GenerateName string `json:"generateName"`
+}
+
+type claimSpec struct {
+	// StorageClassName is nil where the cluster's default is meant, and empty where no class is.
+	StorageClassName *string `json:"storageClassName"`
+	VolumeName       string  `json:"volumeName"`
+}
+
+// claims refuses a claim of which no volume can ever be encrypted as demanded, while whoever asks can still choose another class. It is an early
+// answer: what guarantees is the gate of the pods, which looks at the volume itself.
+func (h *Handlers) claims(_ context.Context, r *request[claim]) answer {
+	if !r.is("", "persistentvolumeclaims", "CREATE") || r.Object == nil {
+		return undecided("Terroir judges PersistentVolumeClaims here when they are created, and nothing else")
+	}
+	l, unready := h.law(r.Namespace)
+	if unready != "" {
+		return undecided("%s", unready)
+	}
+	if l.owed.Encryption == nil {
+		return admit(nil)
+	}
+	if _, ok := classes(h.Protections); !ok {
+		return undecided("Terroir is not ready to judge claims in namespace %s: it has not read the StorageClasses yet; try again", r.Namespace)
+	}
+	denials, warnings := l.claims(l.owed, []claim{*r.Object}, h.Protections, h.Now())
+	if len(denials) > 0 {
+		m := r.Object.Metadata
+		return refuse("persistentvolumeclaim %s/%s is refused: %s", r.Namespace, cmp.Or(m.Name, m.GenerateName), strings.Join(denials, "; "))
+	}
+	return admit(nil, warnings...)
+}
+
+// claims are those that pods of the workload bring with them: by templates of a StatefulSet, and by generic ephemeral volumes.
+func (w *workload) claims() []claim {
+	all := slices.Clone(w.Spec.VolumeClaimTemplates)
+	for _, v := range w.template().Spec.Volumes {
+		if v.Ephemeral == nil || v.Ephemeral.VolumeClaimTemplate == nil {
+			continue
+		}
+		spec := v.Ephemeral.VolumeClaimTemplate.Spec
+		all = append(all, claim{Metadata: claimMetadata{Name: v.Name}, Spec: claimSpec{StorageClassName: spec.StorageClassName, VolumeName: spec.VolumeName}})
+	}
+	return all
+}
+
+// claims says which claims can never get a volume that is encrypted as owed, and of which pods would have to wait as things are now.
+// While StorageClasses are not known nothing is said.
+func (l *law) claims(owed policy.Obligation, claims []claim, from Protections, now time.Time) (denials, warnings []string) {
+	if owed.Encryption == nil || len(claims) == 0 {
+		return nil, nil
+	}
+	known, ok := classes(from)
+	if !ok {
+		return nil, nil
+	}
+	c := classJudge{law: l, owed: owed, classes: known, view: l.Catalogue.At(now), now: now}
+	for i := range claims {
+		never, waits := c.claim(&claims[i])
+		denials, warnings = append(denials, never...), append(warnings, waits...)
+	}
+	return denials, warnings
+}
+
+func classes(from Protections) ([]ClassProtection, bool) {
+	if from == nil {
+		return nil, false
+	}
+	return from.Protections()
+}
+
+// classJudge judges StorageClasses by what is owed in a namespace.
+type classJudge struct {
+	*law
+	owed    policy.Obligation
+	classes []ClassProtection
+	view    *trust.View
+	now     time.Time
+}
+
+// claim judges the class of one claim. A volume that is named is there already, and is looked at when a pod wants it.
+func (c classJudge) claim(asked *claim) (never, waits []string) {
+	name := asked.Spec.StorageClassName
+	if asked.Spec.VolumeName != "" || name != nil && *name == "" {
+		return nil, nil
+	}
+	i := slices.IndexFunc(c.classes, func(p ClassProtection) bool { return name == nil && p.Default || name != nil && p.Name == *name })
+	switch {
+	case i < 0 && name == nil:
+		return nil, []string{"there is no default StorageClass, so the volume will not be made, and pods that want it will wait" + c.instead()}
+	case i < 0:
+		return nil, []string{fmt.Sprintf("StorageClass %q does not exist, so nobody can tell how the volume will be encrypted, and pods that want it will wait%s", *name, c.instead())}
+	}
+	class := c.classes[i]
+	if v := placement.JudgeClass(c.owed, c.namespace.Labels, class.Name, class.Immediate, volumeOf(class, asked)); !v.Allowed() {
+		return []string{v.Message() + c.instead()}, nil
+	}
+	if v := c.judge(class, asked); !v.Allowed() {
+		return nil, []string{"pods that want this volume will wait: " + v.Message()}
+	}
+	return nil, nil
+}
+
+// judge judges a volume of a class as things are now.
+func (c classJudge) judge(class ClassProtection, asked *claim) placement.Verdict {
+	qualified := func(zone, level string) bool { return c.view.Standing(zone, level).Worth >= trust.Held }
+	return placement.JudgeEncryption(c.owed, c.namespace.Labels, volumeOf(class, asked), qualified, c.now)
+}
+
+func volumeOf(class ClassProtection, asked *claim) placement.EncryptedVolume {
+	return placement.EncryptedVolume{
+		Claim: cmp.Or(asked.Metadata.Name, asked.Metadata.GenerateName), Protection: class.Protection, Keys: class.Keys,
+	}
+}
+
+// mostClasses is how many classes a sentence names.
+const mostClasses = 5
+
+// instead ends a sentence by the classes that would do.
+func (c classJudge) instead() string {
+	var names []string
+	for _, class := range c.classes {
+		if !class.Immediate && c.judge(class, &claim{}).Allowed() {
+			names = append(names, class.Name)
+		}
+	}
+	slices.Sort(names)
+	switch {
+	case len(names) == 0:
+		return "; no StorageClass of this cluster satisfies that now"
+	case len(names) > mostClasses:
+		return fmt.Sprintf("; %s and %d more would do", strings.Join(names[:mostClasses], ", "), len(names)-mostClasses)
+	default:
+		return fmt.Sprintf("; %s would do", strings.Join(names, ", "))
+	}
+}

@@ -1,0 +1,69 @@
+package webhook
+
+import (
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+)
+
+func claimRequest(t testing.TB, namespace, object string) *admissionv1.AdmissionRequest {
+	t.Helper()
+	r := requestOf(t, metav1.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}, "PersistentVolumeClaim", admissionv1.Create, object)
+	r.Namespace = namespace
+	return r
+}
+
+func TestClaims(t *testing.T) {
+	of := func(class string) string {
+		return `{metadata: {name: data}, spec: {storageClassName: ` + class + `, resources: {requests: {storage: 1Gi}}}}`
+	}
+	var n notes
+	for _, c := range []struct {
+		sentence, namespace, claim string
+		tweak                      func(*world)
+	}{
+		{"its class is under the key that is owed", "sealed", of("sealed"), nil},
+		{"its class is under the key, and the key's store is silent", "sealed", of("sealed"), func(w *world) { w.silent = true }},
+		{"its class is under another key", "sealed", of("other"), nil},
+		{"its class is under a key that nobody has named", "sealed", of("unmeant"), nil},
+		{"its class makes volumes at once", "sealed", of("fast"), nil},
+		{"its class does not encrypt, and nothing else will do", "sealed", of("plain"), func(w *world) { w.silent = true }},
+		{"it has the default class", "sealed", `{metadata: {generateName: data-}, spec: {}}`, nil},
+		{"its class does not exist", "sealed", of("gone"), nil},
+		{"it has no class", "sealed", of(`""`), nil},
+		{"its volume is there already", "sealed", `{metadata: {name: data}, spec: {storageClassName: plain, volumeName: pv-1}}`, nil},
+		{"no encryption is owed there", "hr", of("plain"), nil},
+		{"the key lies where the level is not satisfied", "sealed", of("sealed"), func(w *world) {
+			w.ClusterPolicies[6].Spec.TrustLevels = []v1alpha1.LevelName{"in-germany"}
+			w.publish()
+		}},
+		{"StorageClasses are not known yet", "sealed", of("sealed"), func(w *world) { w.blind = true }},
+		{"there is no snapshot yet", "sealed", of("sealed"), func(w *world) { w.empty = true }},
+		{"an object that is none", "sealed", `{spec: {storageClassName: 5}}`, nil},
+		{"no object", "sealed", `null`, nil},
+	} {
+		w := newWorld(t)
+		if c.tweak != nil {
+			c.tweak(w)
+		}
+		n.add(c.sentence, told(ask(t, w.mux(t), ClaimsPath, claimRequest(t, c.namespace, c.claim))))
+	}
+	n.compare(t, "claims")
+}
+
+// Whoever makes the handlers without it has claims refused rather than passed over.
+func TestClaimsOfWhichNobodyCanTell(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Protections = nil
+	h, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := ask(t, h.claimsHook(), ClaimsPath, claimRequest(t, "sealed", `{metadata: {name: data}, spec: {}}`)); a.Allowed || a.Result.Reason != metav1.StatusReasonServiceUnavailable {
+		t.Errorf("it says %s", told(a))
+	}
+}
