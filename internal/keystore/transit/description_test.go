@@ -20,8 +20,8 @@ func FuzzDescription(f *testing.F) {
 		if json.Unmarshal(text, &d) != nil || !d.complete() {
 			return
 		}
-		if print := d.fingerprint([]string{"transit"}, "kek"); print != d.fingerprint([]string{"transit"}, "kek") || !utf8.ValidString(print) || len(print) != 71 {
-			t.Errorf("fingerprint %q", print)
+		if is := d.fingerprint([]string{"transit"}, "kek"); is != d.fingerprint([]string{"transit"}, "kek") || !utf8.ValidString(is) || len(is) != 71 {
+			t.Errorf("fingerprint %q", is)
 		}
 		for _, fact := range d.facts() {
 			said := map[string]bool{keys.FactNonExtractable: d.Exportable != nil && d.PlaintextBackup != nil, keys.FactOrigin: d.Imported != nil, keys.FactNeverExtractable: false}
