@@ -304,7 +304,12 @@ func TestWhatCameOfALoginIsNotLost(t *testing.T) {
 		w.entered(l, false)
 		away.Store(true)
 		go func() { <-time.After(5 * time.Second); away.Store(false) }()
-		w.left(l, false, v1alpha1.LoginFailed) // it went on trying
+		if err := l.Leave(ending, false); err != nil {
+			t.Errorf("it did not go on trying: %v", err)
+		}
+		if is := w.login(); is.State != v1alpha1.LoginFailed || is.Succeeded {
+			t.Errorf("the latch says %+v", is)
+		}
 	})
 }
 

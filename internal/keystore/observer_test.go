@@ -175,6 +175,18 @@ func TestOneKeyThatTheStoreChokesOnDoesNotHarmTheOthers(t *testing.T) {
 	})
 }
 
+func TestASweepThatIsBrokenOffConfirmsNothing(t *testing.T) {
+	objects := []client.Object{keyStore("bao"), secret("token"), encryptionKey("a", "bao"), encryptionKey("b", "bao"), encryptionKey("c", "bao"), encryptionKey("d", "bao")}
+	silence := saying(v1alpha1.OutcomeUnreachable, "timeout")
+	onStage(t, objects, answers{"a": good("a"), "b": silence, "c": silence, "d": good("d")}, func(s *stage) {
+		names(s, "asked", s.store.takeAsked(), "a!", "b!", "c!")
+		same(t, "d", s.told("d").Outcome, v1alpha1.OutcomeUnreachable, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
+		if !s.confirmed().IsZero() {
+			t.Error("d was not asked for, and all is confirmed")
+		}
+	})
+}
+
 func TestAStoreThatHangsIsLeftAfterTheTimeout(t *testing.T) {
 	hang := func(ctx context.Context, _ Key) Sighting {
 		<-ctx.Done()
@@ -469,14 +481,13 @@ func TestAfterARestart(t *testing.T) {
 func TestWhatCannotBeToldIsNotConfirmed(t *testing.T) {
 	onStage(t, []client.Object{keyStore("bao"), secret("token"), encryptionKey("kek", "bao")}, answers{"kek": good("a")}, func(s *stage) {
 		was := s.confirmed()
-		whole := s.observer.Client
-		s.observer.Client = refusing{whole}
+		s.refusing.Store(true)
 		s.store.set(saying(v1alpha1.OutcomeDestroyed, "destroyed"))
 		s.sweep()
 		if !s.confirmed().Equal(was) {
 			t.Error("the key is destroyed, that could not be written, and yet all is confirmed as it is written")
 		}
-		s.observer.Client = whole
+		s.refusing.Store(false)
 		s.sweep()
 		same(t, "outcome", s.told("kek").Outcome, v1alpha1.OutcomeDestroyed, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
 		if !s.confirmed().After(was) {

@@ -2,9 +2,11 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +42,7 @@ type stage struct {
 	store    *fakeStore
 	stop     context.CancelFunc
 	ended    chan struct{}
+	refusing atomic.Bool // then nobody takes KeyObservations
 	mu       sync.Mutex
 	writes   []string
 }
@@ -236,6 +239,9 @@ func (s *stage) counting() interceptor.Funcs {
 			case interface{ GetName() string }:
 				note("apply %s", named.GetName())
 			}
+			if _, lease := o.(*coordinationv1ac.LeaseApplyConfiguration); s.refusing.Load() && !lease {
+				return errors.New("refused")
+			}
 			return c.Apply(ctx, o, opts...)
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
@@ -302,14 +308,4 @@ func same[T any](t testing.TB, what string, got, want T, equal func(a, b T) bool
 func names(s *stage, what string, got []string, want ...string) {
 	s.Helper()
 	same(s, what, got, want, slices.Equal[[]string])
-}
-
-// refusing is a client whose KeyObservations nobody takes.
-type refusing struct{ client.Client }
-
-func (r refusing) Apply(ctx context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-	if _, lease := o.(*coordinationv1ac.LeaseApplyConfiguration); lease {
-		return r.Client.Apply(ctx, o, opts...)
-	}
-	return fmt.Errorf("refusing %T", o)
 }

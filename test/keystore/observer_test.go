@@ -30,6 +30,7 @@ import (
 	"github.com/terroir-dev/terroir/internal/keystore/certtest"
 	"github.com/terroir-dev/terroir/internal/keystore/transit"
 	"github.com/terroir-dev/terroir/test/cluster"
+	"github.com/terroir-dev/terroir/test/terroir"
 	server "github.com/terroir-dev/terroir/test/transit"
 )
 
@@ -46,7 +47,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	c := cluster.Shared(t)
+	return worldOf(t, cluster.Shared(t))
+}
+
+func worldOf(t *testing.T, c *cluster.Cluster) *world {
+	t.Helper()
 	log.SetLogger(logr.Discard())
 	if _, err := envtest.InstallCRDs(c.Config(), envtest.CRDInstallOptions{Paths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfPathMissing: true}); err != nil {
 		t.Fatal(err)
@@ -63,7 +68,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, Client: direct, cluster: c}
 	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}
-	if err := w.Client.Create(t.Context(), home); client.IgnoreAlreadyExists(err) != nil {
+	if err := w.Create(t.Context(), home); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -204,6 +209,44 @@ func TestAnObserverOnARealAPIServer(t *testing.T) {
 	})
 }
 
+// The operator has no more rights than its role says.
+func TestTheOperatorAsksUnderItsOwnRights(t *testing.T) {
+	c := cluster.New(t)
+	if err := terroir.Install(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	w := worldOf(t, c)
+	authority := certtest.New(t)
+	bao, err := server.Start(server.Options{Certificate: authority.Server(t, "localhost").TLS(t), Token: "hvs.token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bao.Close() })
+	if err := bao.Create("kek", server.Key{Type: server.AES256}); err != nil {
+		t.Fatal(err)
+	}
+	w.add(
+		w.secret("bao-token", map[string][]byte{"token": []byte("hvs.token")}), w.secret("bao-ca", authority.Secret()),
+		&v1alpha1.KeyStore{ObjectMeta: metav1.ObjectMeta{Name: "bao"}, Spec: v1alpha1.KeyStoreSpec{
+			Type: v1alpha1.KeyStoreTransit, Transit: &v1alpha1.TransitStore{Address: bao.Address()}, CredentialsSecretRef: &v1alpha1.SecretReference{Name: "bao-token"},
+			TLS: &v1alpha1.KeyStoreTLS{CASecretRef: &v1alpha1.SecretReference{Name: "bao-ca"}}, Probe: v1alpha1.KeyProbe{Interval: "2s", Timeout: "1s"},
+		}},
+	)
+	key := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: "kek"}, Spec: v1alpha1.EncryptionKeySpec{Store: "bao", Ref: v1alpha1.KeyReference{Transit: &v1alpha1.TransitKey{Key: "kek"}}}}
+	w.add(key)
+	w.tells("kek", v1alpha1.OutcomeFound)
+	w.eventually("a Lease confirms it", func(context.Context) (bool, any) { at := w.confirmed("bao"); return !at.IsZero(), at })
+	bao.Delete("kek")
+	w.tells("kek", v1alpha1.OutcomeNotFound)
+	if err := w.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the observation of a key that is gone goes", func(ctx context.Context) (bool, any) {
+		err := w.Get(ctx, client.ObjectKey{Name: "kek.manager"}, &v1alpha1.KeyObservation{})
+		return apierrors.IsNotFound(err), err
+	})
+}
+
 // An HSM of several stores' observers, all of which learn of a wrong PIN at once.
 func TestOfManyObserversOneTriesAWrongPIN(t *testing.T) {
 	w := newWorld(t)
@@ -247,7 +290,8 @@ type token struct {
 // Probe is refused three times before that counts: by then everybody has had his chance.
 func (k *token) Probe(ctx context.Context, _ keystore.Key) keystore.Sighting {
 	if err := k.latch.Enter(ctx, false); err != nil {
-		if k.asked++; k.asked == 3 {
+		k.asked++
+		if k.asked == 3 {
 			k.refused()
 		}
 		return keystore.Sighting{Outcome: v1alpha1.OutcomeUnauthenticated, Message: err.Error()}

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -33,9 +35,9 @@ type Options struct {
 
 // Server is a running server.
 type Server struct {
-	options Options
-	http    *http.Server
-	address string
+	options  Options
+	http     *http.Server
+	listener net.Listener
 
 	mu        sync.Mutex
 	keys      map[string]*key
@@ -71,9 +73,9 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the transit server: %w", err)
 	}
-	s := &Server{options: o, address: listener.Addr().String(), keys: map[string]*key{}, denied: map[string]bool{}}
+	s := &Server{options: o, listener: listener, keys: map[string]*key{}, denied: map[string]bool{}}
 	s.http = &http.Server{
-		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 10 * time.Second, ErrorLog: nil,
+		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{o.Certificate}},
 	}
 	secure := tls.NewListener(listener, s.http.TLSConfig)
@@ -82,11 +84,12 @@ func Start(o Options) (*Server, error) {
 }
 
 // Address is the address that a KeyStore names: https, host and port.
-func (s *Server) Address() string { return "https://" + s.address }
+func (s *Server) Address() string { return "https://" + s.listener.Addr().String() }
 
 // Close stops the server. Its keys are gone.
 func (s *Server) Close() error {
-	if err := s.http.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	err := errors.Join(s.listener.Close(), s.http.Close()) // both: the one may not know of the other yet
+	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("stopping the transit server: %w", err)
 	}
 	return nil

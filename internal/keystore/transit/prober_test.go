@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -250,13 +249,17 @@ func TestAServerThatHangsIsLeftWhenTheTimeIsOver(t *testing.T) {
 
 func TestRedirects(t *testing.T) {
 	var carried []string
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { carried = append(carried, r.Header.Get("X-Vault-Token")) }))
-	t.Cleanup(elsewhere.Close)
 	w := newWorld(t)
+	elsewhere, err := transit.Start(transit.Options{Certificate: w.pair.TLS(t), Token: secretToken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = elsewhere.Close() })
+	elsewhere.Instead(func(_ http.ResponseWriter, r *http.Request) { carried = append(carried, r.Header.Get("X-Vault-Token")) })
 	p := w.open()
 
 	w.server.Instead(func(out http.ResponseWriter, r *http.Request) {
-		http.Redirect(out, r, elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		http.Redirect(out, r, elsewhere.Address()+r.URL.Path, http.StatusTemporaryRedirect)
 	})
 	if s := w.probe(p, "kek", true); s.Outcome != v1alpha1.OutcomeUnreachable || !strings.HasPrefix(s.Message, "the server points to another host, which is not followed") {
 		t.Errorf("got %+v", s)
