@@ -194,8 +194,9 @@ func sourceOf(p *seenPod) policy.Source {
 
 // surveyor looks up how volumes are encrypted. It may be used by many at once.
 type surveyor struct {
-	reader client.Reader // the cache
-	live   client.Reader // the API server itself: what is asked too seldom, or lies too far from Terroir's business, to be followed
+	reader  client.Reader // the cache
+	classes client.Reader // where StorageClasses are read: mostly the cache, too
+	live    client.Reader // the API server itself: what is asked too seldom, or lies too far from Terroir's business, to be followed
 
 	mu sync.Mutex
 	// snapshots are those from which volumes were made that are there. That was decided when the volume was made: whoever deletes the snapshot,
@@ -212,7 +213,7 @@ type restored struct {
 // survey looks at classes, keys, and the origins of claims in namespaces where that matters.
 func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[string]bool, now time.Time) (protections, error) {
 	var classes storagev1.StorageClassList
-	if err := listAll(ctx, s.reader, &classes); err != nil {
+	if err := listAll(ctx, s.classes, &classes); err != nil {
 		return protections{}, err
 	}
 	world, err := gatherKeys(ctx, s.reader)

@@ -75,7 +75,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	bound := &boundPolicies{}
 	restriction := &restriction{metrics: o.Metrics}
-	volumes := &surveyor{reader: reader, live: mgr.GetAPIReader()}
+	volumes := &surveyor{reader: reader, classes: reader, live: mgr.GetAPIReader()}
 	keyMetrics, err := newKeyMetrics(o.Registerer)
 	if err != nil {
 		return err
