@@ -63,7 +63,7 @@ build: ## Build the operator into bin/manager, the agent beside an HSM into bin/
 test: ## Run every test, from units to the real control plane
 	go run ./test/cmd/localcluster build --kubelet
 	go run ./test/cmd/localcluster exec -- go test ./... -p 2 -timeout 20m
-	CGO_ENABLED=1 go test ./internal/keystore/pkcs11/... ./cmd/keyprobe/...
+	CGO_ENABLED=1 go test ./internal/keystore/pkcs11/...
 
 # The package's tests run in `make test` like all others; here they print what came of every door.
 .PHONY: test-doors

@@ -19,7 +19,9 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/internal/keystore"
+	"github.com/terroir-dev/terroir/internal/keystore/kmip"
 	"github.com/terroir-dev/terroir/internal/keystore/pkcs11"
+	"github.com/terroir-dev/terroir/internal/keystore/transit"
 )
 
 // leaseName is the Lease by which the replicas of one observer agree on who looks. Its permissions are in config/keyprobe/rbac.
@@ -58,9 +60,14 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	return addProbes(mgr)
 }
 
-// openers are the types of stores that the agent asks.
+// openers are the types of stores that the agent asks. From a Zone it asks all of them. As the observer of the whole cluster it shares its name with the operator,
+// and so leaves to that what needs no C.
 func openers(s settings) map[v1alpha1.KeyStoreType]keystore.Opener {
-	return map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStorePKCS11: pkcs11.New(s.modules)}
+	all := map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStorePKCS11: pkcs11.New(s.modules)}
+	if s.observer != v1alpha1.ManagerObserver {
+		all[v1alpha1.KeyStoreKMIP], all[v1alpha1.KeyStoreTransit] = kmip.Open, transit.Open
+	}
+	return all
 }
 
 // addProbes: alive is the process; ready is one that knows which keys there are, and looks at them if it is its turn.

@@ -57,8 +57,12 @@ func (b *bench) keys(ctx context.Context, l *lab, f *figures) (err error) {
 	if err := terroir.Install(ctx, s.Cluster); err != nil {
 		return err //nolint:wrapcheck // says what it was doing
 	}
-	k := &keyLab{bench: b, site: s, bao: transit.Start()}
-	defer k.bao.Close()
+	bao, err := terroir.StartBao(s.Cluster)
+	if err != nil {
+		return err //nolint:wrapcheck // says what it was doing
+	}
+	defer func() { err = errors.Join(err, bao.Close()) }()
+	k := &keyLab{bench: b, site: s, bao: bao}
 	if err := k.furnish(ctx); err != nil {
 		return err
 	}
@@ -83,15 +87,15 @@ func (b *bench) keys(ctx context.Context, l *lab, f *figures) (err error) {
 type keyLab struct {
 	*bench
 	*site
-	bao *transit.Server
+	bao *terroir.Bao
 }
 
 const keyObjects = "keys.yaml"
 
 // furnish creates a namespace that owes encryption, and what is needed to ask the server.
 func (k *keyLab) furnish(ctx context.Context) error {
-	for name, data := range map[string]map[string]string{"bao-token": {"token": k.bao.Token()}, "bao-ca": {"ca.crt": string(k.bao.CA())}} {
-		if err := k.createOne(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: name}, StringData: data}); err != nil {
+	for _, secret := range k.bao.Secrets() {
+		if err := k.createOne(ctx, secret); err != nil {
 			return err
 		}
 	}
@@ -154,7 +158,9 @@ func (k *keyLab) bring(ctx context.Context, stores, count int) error {
 	}
 	return inParallelly(count, func(i int) error {
 		name := fmt.Sprintf("bench-%04d", i)
-		k.bao.Create(name)
+		if err := k.bao.Create(name, transit.Key{Type: transit.AES256}); err != nil {
+			return err //nolint:wrapcheck // says what it was doing
+		}
 		return k.createOne(ctx, encryptionKey(name, storeName(i%stores)))
 	})
 }
@@ -183,7 +189,7 @@ func (k *keyLab) steady(ctx context.Context, manager process, f *sweepFigure) er
 	if err != nil {
 		return err
 	}
-	asked := k.bao.Requests()
+	asked := len(k.bao.Asked())
 	if err := k.whileWriting(&f.wrote, func() error { return pause(ctx, f.steady) }); err != nil {
 		return err
 	}
@@ -191,7 +197,7 @@ func (k *keyLab) steady(ctx context.Context, manager process, f *sweepFigure) er
 	if err != nil {
 		return err
 	}
-	f.cpu, f.sweeps = after-before, (k.bao.Requests()-asked)/max(f.keys, 1)
+	f.cpu, f.sweeps = after-before, (len(k.bao.Asked())-asked)/max(f.keys, 1)
 	if f.sweep, err = k.longestSweep(ctx, f.stores); err != nil {
 		return err
 	}
@@ -239,7 +245,9 @@ func (k *keyLab) news(ctx context.Context, i int, f *keyFigures) error {
 	if err := k.awaitPhase(ctx, name, v1alpha1.PhaseNotFound); err != nil {
 		return err
 	}
-	k.bao.Create(name)
+	if err := k.bao.Create(name, transit.Key{Type: transit.AES256}); err != nil {
+		return err //nolint:wrapcheck // says what it was doing
+	}
 	made := time.Now()
 	if err := k.awaitPhase(ctx, name, v1alpha1.PhaseVerified); err != nil {
 		return err
@@ -249,7 +257,7 @@ func (k *keyLab) news(ctx context.Context, i int, f *keyFigures) error {
 		return err
 	}
 	f.made, f.gate = append(f.made, verified.Sub(made)), append(f.gate, time.Since(verified))
-	k.bao.Destroy(name)
+	k.bao.Delete(name)
 	gone := time.Now()
 	if err := k.awaitPhase(ctx, name, v1alpha1.PhaseDestroyed); err != nil {
 		return err

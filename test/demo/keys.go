@@ -37,7 +37,10 @@ func (s *story) keys(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	bao := transit.Start()
+	bao, err := terroir.StartBao(s.cluster)
+	if err != nil {
+		return err
+	}
 	defer bao.Close()
 	token, err := s.stores(ctx, bao)
 	if err != nil {
@@ -107,20 +110,23 @@ volumeBindingMode: WaitForFirstConsumer
 `
 
 // stores introduces an HSM, played by SoftHSM2, and a transit server, played by one of ours; and who asks them.
-func (s *story) stores(ctx context.Context, bao *transit.Server) (*softhsm.Token, error) {
+func (s *story) stores(ctx context.Context, bao *terroir.Bao) (*softhsm.Token, error) {
 	token, err := softhsm.New(ctx, filepath.Join(s.cluster.Dir(), "softhsm"), "sov-par1", "4711")
 	if err != nil {
 		return nil, fmt.Errorf("making a token: %w", err)
 	}
-	bao.Create(software)
 	err = errors.Join(
-		s.create(ctx, secret("paris-hsm-pin", "pin", token.PIN), secret("bao-token", "token", bao.Token()), secret("bao-ca", "ca.crt", string(bao.CA()))),
+		bao.Create(software, transit.Key{Type: transit.AES256}),
+		s.create(ctx, terroir.Secret("paris-hsm-pin", "pin", token.PIN)),
 		s.write(ctx, strings.ReplaceAll(keyObjects, "$bao", bao.Address())),
 		s.write(ctx, keyed(theKey, "paris-hsm", "pkcs11: {label: "+theKey+"}", "Forbidden")),
 		s.write(ctx, keyed(leaky, "paris-hsm", "pkcs11: {label: "+leaky+"}", "Forbidden")),
 		s.write(ctx, keyed(software, "bao", "transit: {key: "+software+"}", "ForbiddenNow")),
 		terroir.Apply(ctx, s.cluster, "-k", "config/keyprobe/rbac"),
 	)
+	for _, secret := range bao.Secrets() {
+		err = errors.Join(err, s.create(ctx, secret))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,10 +147,6 @@ func (s *story) write(ctx context.Context, text string) error {
 		err = errors.Join(err, s.create(ctx, o))
 	}
 	return err
-}
-
-func secret(name, key, value string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: name}, StringData: map[string]string{key: value}}
 }
 
 // waitsForKey has a StatefulSet wait for a key that is not made yet.
@@ -212,7 +214,7 @@ func (s *story) keyIsDestroyed(ctx context.Context, token *softhsm.Token) error 
 
 // wrongPIN writes a wrong PIN, and starts the agent again and again.
 func (s *story) wrongPIN(ctx context.Context, _ *softhsm.Token) error {
-	wrong := secret("paris-hsm-pin", "pin", "0000")
+	wrong := terroir.Secret("paris-hsm-pin", "pin", "0000")
 	if err := s.Update(ctx, wrong); err != nil {
 		return fmt.Errorf("writing a wrong PIN: %w", err)
 	}

@@ -203,10 +203,10 @@ func TestAWrongPINIsTriedExactlyOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.secret(t.Context(), "wrong-pin", "pin", "9999"); err != nil {
+	if err := w.Create(t.Context(), terroir.Secret("par-1-hsm-pin", "pin", "9999")); err != nil {
 		t.Fatal(err)
 	}
-	store := strings.NewReplacer("sov-par1", "locked", "hsm-pin", "wrong-pin", "probe: {", "probe: {from: Agent, ").Replace(hsm("locked"))
+	store := strings.NewReplacer("sov-par1", "locked", "hsm-pin", "par-1-hsm-pin", "probe: {", "probe: {from: Agent, ").Replace(hsm("locked"))
 	w.create(t, store+key("locked", "locked", inToken("locked"), ""))
 	agent := terroir.Agent{Observer: "par-1", Modules: []string{softhsm.Module}, Environment: []string{token.Environment()}}
 	if err := terroir.StartAgent(t.Context(), w.cluster, agent); err != nil {
@@ -230,7 +230,7 @@ func TestAWrongPINIsTriedExactlyOnce(t *testing.T) {
 	if flags := flagsOf(t, token); strings.Contains(flags, "final") || strings.Contains(flags, "locked") {
 		t.Errorf("the token says: %s", flags)
 	}
-	w.correct(t, "wrong-pin", "1234")
+	w.correct(t, "par-1-hsm-pin", "1234")
 	w.login(t, "locked", v1alpha1.LoginSucceeded)
 	w.phase(t, "locked", v1alpha1.PhaseNotFound)
 }

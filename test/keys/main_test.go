@@ -30,7 +30,6 @@ import (
 	"github.com/terroir-dev/terroir/test/provisioner"
 	"github.com/terroir-dev/terroir/test/softhsm"
 	"github.com/terroir-dev/terroir/test/terroir"
-	"github.com/terroir-dev/terroir/test/transit"
 )
 
 // patience is how long a condition may take on a busy machine. Nothing measures time here.
@@ -41,7 +40,7 @@ type world struct {
 	cluster *cluster.Cluster
 	client.Client
 	token *softhsm.Token
-	vault *transit.Server
+	bao   *terroir.Bao
 	agent terroir.Agent
 }
 
@@ -80,8 +79,9 @@ func begin(ctx context.Context) (stop func(), err error) {
 	if w.token, err = softhsm.New(ctx, filepath.Join(c.Dir(), "softhsm"), "sov-par1", "4711"); err != nil {
 		return stop, err
 	}
-	w.vault = transit.Start()
-	stop = func() { w.vault.Close(); _ = c.Stop() }
+	if w.bao, err = terroir.StartBao(c); err != nil {
+		return stop, err
+	}
 	if err := errors.Join(terroir.Install(ctx, c), terroir.Apply(ctx, c, "-k", "config/keyprobe/rbac")); err != nil {
 		return stop, err
 	}
@@ -130,13 +130,10 @@ func (w *world) furnish(ctx context.Context) error {
 			err = errors.Join(err, w.Create(ctx, node))
 		}
 	}
-	return errors.Join(err, w.secret(ctx, "hsm-pin", "pin", w.token.PIN), w.secret(ctx, "bao-token", "token", w.vault.Token()), w.secret(ctx, "bao-ca", "ca.crt", string(w.vault.CA())))
-}
-
-// secret writes a Secret of Terroir's namespace.
-func (w *world) secret(ctx context.Context, name, key, value string) error {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: name}, StringData: map[string]string{key: value}}
-	return w.Create(ctx, s)
+	for _, secret := range append(w.bao.Secrets(), terroir.Secret("hsm-pin", "pin", w.token.PIN)) {
+		err = errors.Join(err, w.Create(ctx, secret))
+	}
+	return err
 }
 
 // create creates everything in YAML and deletes it at the test's end.
@@ -216,8 +213,8 @@ spec:
 `, name, softhsm.Module)
 }
 
-// bao is a KeyStore over the transit server, declared to be more than it is.
-func (w *world) bao(name string) string {
+// vault is a KeyStore over the transit server, declared to be more than it is.
+func (w *world) vault(name string) string {
 	return fmt.Sprintf(`
 apiVersion: terroir.dev/v1alpha1
 kind: KeyStore
@@ -230,7 +227,7 @@ spec:
   probe: {interval: 1s, roundTripInterval: 1s}
   declared: {custody: Customer, protection: HSM, zones: {home: [par-1]}}
 ---
-`, name, w.vault.Address())
+`, name, w.bao.Address())
 }
 
 // key is an EncryptionKey that the namespace of the same name may ask for, and the class whose volumes are under it.

@@ -11,16 +11,25 @@ import (
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/test/terroir"
+	"github.com/terroir-dev/terroir/test/transit"
 )
 
 const now = "requirements: {extractable: ForbiddenNow}"
+
+// make makes a key in the transit server.
+func (w *world) make(t *testing.T, name string) {
+	t.Helper()
+	if err := w.bao.Create(name, transit.Key{Type: transit.AES256}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func inTransit(name string) string { return fmt.Sprintf("transit: {key: %s}", name) }
 
 func TestASoftwareKeyIsRefusedWithTheReasonWhateverIsDeclared(t *testing.T) {
 	w := shared
-	w.vault.Create("soft")
-	w.create(t, w.bao("soft")+key("soft", "soft", inTransit("soft"), now)+governed("soft", "keys: [soft], protection: HSM"))
+	w.make(t, "soft")
+	w.create(t, w.vault("soft")+key("soft", "soft", inTransit("soft"), now)+governed("soft", "keys: [soft], protection: HSM"))
 	w.phase(t, "soft", v1alpha1.PhaseVerified)
 	w.settled(t, "soft")
 	w.create(t, database("soft", "soft"))
@@ -29,14 +38,14 @@ func TestASoftwareKeyIsRefusedWithTheReasonWhateverIsDeclared(t *testing.T) {
 
 func TestAnOutageOfTheStoreAndOfANodeTogetherDoNotStopADatabase(t *testing.T) {
 	w := shared
-	w.vault.Create("outage")
-	w.create(t, w.bao("outage")+key("outage", "outage", inTransit("outage"), now)+governed("outage", "keys: [outage], protection: Software"))
+	w.make(t, "outage")
+	w.create(t, w.vault("outage")+key("outage", "outage", inTransit("outage"), now)+governed("outage", "keys: [outage], protection: Software"))
 	w.settled(t, "outage")
 	w.create(t, database("outage", "outage"))
 	first := w.runs(t, "outage", "")
 	w.shown(t, "outage")
-	w.vault.Seal()
-	t.Cleanup(w.vault.Unseal)
+	w.bao.Be(transit.Sealed)
+	t.Cleanup(func() { w.bao.Be(transit.Active) })
 	w.phase(t, "outage", v1alpha1.PhaseUnknown, "sealed")
 	w.kill(t, first)
 	w.runs(t, "outage", first.UID)
@@ -52,7 +61,7 @@ func TestAnOutageOfTheStoreAndOfANodeTogetherDoNotStopADatabase(t *testing.T) {
 		}
 		return nil
 	})
-	w.vault.Unseal()
+	w.bao.Be(transit.Active)
 	w.phase(t, "outage", v1alpha1.PhaseVerified)
 	eventually(t, "the new database starts", func() error {
 		p := &corev1.Pod{}
@@ -68,17 +77,17 @@ func TestAnOutageOfTheStoreAndOfANodeTogetherDoNotStopADatabase(t *testing.T) {
 
 func TestAKeyThatBecomesExportableLaterIsFoundOut(t *testing.T) {
 	w := shared
-	w.vault.Create("later-exportable")
-	w.create(t, w.bao("later-exportable")+key("later-exportable", "later-exportable", inTransit("later-exportable"), now))
+	w.make(t, "later-exportable")
+	w.create(t, w.vault("later-exportable")+key("later-exportable", "later-exportable", inTransit("later-exportable"), now))
 	w.phase(t, "later-exportable", v1alpha1.PhaseVerified)
-	w.vault.MakeExportable("later-exportable")
+	w.bao.Change("later-exportable", func(k *transit.Key) { k.Exportable = true })
 	w.phase(t, "later-exportable", v1alpha1.PhaseUnverified, "extract")
 }
 
 func TestAKeyThatItsNamespaceMayNotAskForIsRefused(t *testing.T) {
 	w := shared
-	w.vault.Create("private")
-	w.create(t, w.bao("private")+key("private", "private", inTransit("private"), now)+`{apiVersion: v1, kind: Namespace, metadata: {name: curious}}`)
+	w.make(t, "private")
+	w.create(t, w.vault("private")+key("private", "private", inTransit("private"), now)+`{apiVersion: v1, kind: Namespace, metadata: {name: curious}}`)
 	eventually(t, "a pod that asks for another namespace's key is refused", func() error {
 		err := w.try(t, `
 apiVersion: v1
@@ -95,8 +104,8 @@ spec: {automountServiceAccountToken: false, containers: [{name: main, image: x}]
 
 func TestClaimsThatCanNeverSatisfyAreRefusedWithWhatWould(t *testing.T) {
 	w := shared
-	w.vault.Create("claims")
-	w.create(t, w.bao("claims")+key("claims", "claims", inTransit("claims"), now)+governed("claims", "keys: [claims], protection: Software"))
+	w.make(t, "claims")
+	w.create(t, w.vault("claims")+key("claims", "claims", inTransit("claims"), now)+governed("claims", "keys: [claims], protection: Software"))
 	w.phase(t, "claims", v1alpha1.PhaseVerified)
 	w.settled(t, "claims")
 	w.create(t, class("nobodys", "id-nobodys", "")+strings.Replace(class("hasty", "id-claims", ""), "WaitForFirstConsumer", "Immediate", 1)+`
@@ -126,8 +135,8 @@ func claim(namespace, name, class string) string {
 
 func TestWithoutTheOperatorGatedPodsWaitAndOthersDoNot(t *testing.T) {
 	w := shared
-	w.vault.Create("alone")
-	w.create(t, w.bao("alone")+key("alone", "alone", inTransit("alone"), now)+governed("alone", "keys: [alone], protection: Software"))
+	w.make(t, "alone")
+	w.create(t, w.vault("alone")+key("alone", "alone", inTransit("alone"), now)+governed("alone", "keys: [alone], protection: Software"))
 	w.settled(t, "alone")
 	w.phase(t, "alone", v1alpha1.PhaseVerified)
 	w.create(t, claim("alone", "data-db-0", "alone"))
@@ -180,7 +189,7 @@ spec: {automountServiceAccountToken: false, containers: [{name: main, image: x}]
 // Last, so that it sees what all others left behind.
 func TestZNothingSecretIsToldAnywhere(t *testing.T) {
 	w := shared
-	secrets := []string{w.vault.Token(), "9999"}
+	secrets := []string{w.bao.Token, "9999"}
 	for _, file := range logs(w) {
 		if strings.Contains(file, "apiserver") || strings.Contains(file, "etcd") {
 			continue

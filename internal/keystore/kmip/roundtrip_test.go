@@ -79,6 +79,33 @@ func TestUsingASymmetricKey(t *testing.T) {
 	}
 }
 
+// TestGCMIsTriedWhereItsTagHasAPlace: without its tag nothing decrypts, which would be held against the key.
+func TestGCMIsTriedWhereItsTagHasAPlace(t *testing.T) {
+	tests := map[string]struct {
+		version kmipgo.ProtocolVersion
+		refuses kmipgo.ResultReason
+		want    string
+	}{
+		"a server of 1.4 that calls other modes invalid":              {kmipgo.V1_4, kmipgo.ResultReasonInvalidField, "true/Tested"},
+		"a server of 1.4 that calls other modes a failure":            {kmipgo.V1_4, kmipgo.ResultReasonCryptographicFailure, "true/Tested"},
+		"a server of 1.3, which has no place for the tag":             {kmipgo.V1_3, kmipgo.ResultReasonInvalidField, "true/Reported"},
+		"a server of 1.3 whose cryptography fails in all other modes": {kmipgo.V1_3, kmipgo.ResultReasonCryptographicFailure, "false/Tested"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := newVault(t)
+			v.executor.SetSupportedProtocolVersions(test.version)
+			v.encrypts(kmipgo.BlockCipherModeGCM)
+			v.refuses = test.refuses
+			v.keep("kek", whole()...)
+			s := open(t, v.store(t)).Probe(t.Context(), used("kek"))
+			if got := fact(s, keys.FactUsable); got != test.want {
+				t.Errorf("usable is %q, want %q (%s)", got, test.want, s.Message)
+			}
+		})
+	}
+}
+
 // TestAServerThatIsTooBusyToUseAKey says nothing of it: an HSM behind the server may be gone for a moment, and what was known of the key is known still.
 func TestAServerThatIsTooBusyToUseAKey(t *testing.T) {
 	v := newVault(t)

@@ -35,7 +35,8 @@ type vault struct {
 	objects map[string]*object
 	headers []kmipgo.RequestHeader // of what was asked, Discover Versions excepted
 	asked   []kmipgo.Operation
-	conns   []net.Conn // every connection that was ever made
+	conns   []net.Conn          // every connection that was ever made
+	refuses kmipgo.ResultReason // how modes are refused in which the vault does not encrypt
 }
 
 // object is what the vault keeps under an identifier.
@@ -49,7 +50,7 @@ type object struct {
 func newVault(t *testing.T) *vault {
 	t.Helper()
 	authority := certtest.New(t)
-	v := &vault{authority: authority, identity: authority.Server(t, "kmip.example"), objects: map[string]*object{}, executor: kmipserver.NewBatchExecutor()}
+	v := &vault{authority: authority, identity: authority.Server(t, "kmip.example"), objects: map[string]*object{}, executor: kmipserver.NewBatchExecutor(), refuses: kmipgo.ResultReasonInvalidField}
 	v.route()
 	v.address = listen(t, v.tls(t), v.serve)
 	return v
@@ -266,7 +267,7 @@ func (v *vault) create(_ context.Context, q *payloads.CreateRequestPayload) (*pa
 func (v *vault) encrypts(mode kmipgo.BlockCipherMode) {
 	wants := func(p *kmipgo.CryptographicParameters) error {
 		if p == nil || p.BlockCipherMode != mode {
-			return kmipserver.Errorf(kmipgo.ResultReasonInvalidField, "this vault encrypts in one mode only")
+			return kmipserver.Errorf(v.refuses, "this vault encrypts in one mode only")
 		}
 		return nil
 	}

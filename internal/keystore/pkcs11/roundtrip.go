@@ -24,6 +24,9 @@ import (
 // roundTripDomain begins everything that is encrypted or signed here, so that it can be nothing else.
 const roundTripDomain = "terroir.dev/keyprobe/v1"
 
+// gcmTag is how long a tag of GCM is, in bits.
+const gcmTag = 128
+
 // roundTrip uses a key: a secret key encrypts and decrypts a few bytes, a private key signs them and what it signed is checked here, by the public key. What cannot be tried
 // is no fact: a key that is for other uses (wrapping alone, decryption alone), and one whose every use wants the PIN anew, which is not tried for that.
 func (s *session) roundTrip(f found, a attributes) ([]keystore.Fact, error) {
@@ -65,7 +68,7 @@ func (s *session) encryptsAndDecrypts(key pkcs11.ObjectHandle, message []byte) (
 	if _, err := rand.Read(vector); err != nil {
 		return untold, fmt.Errorf("making a vector: %w", err)
 	}
-	const gcmVector, gcmTag = 12, 128
+	const gcmVector = 12
 	gcm := pkcs11.NewGCMParams(vector[:gcmVector], nil, gcmTag)
 	defer gcm.Free()
 	for _, m := range []*pkcs11.Mechanism{
@@ -78,18 +81,23 @@ func (s *session) encryptsAndDecrypts(key pkcs11.ObjectHandle, message []byte) (
 		if err != nil {
 			return refusal(err)
 		}
-		if m.Mechanism == pkcs11.CKM_AES_GCM { // some tokens take a vector of their own
-			own := pkcs11.NewGCMParams(gcm.IV(), nil, gcmTag)
-			defer own.Free()
-			m = pkcs11.NewMechanism(pkcs11.CKM_AES_GCM, own)
-		}
-		opened, err := s.decrypt(m, key, sealed)
+		opened, err := s.open(m, gcm, key, sealed)
 		if err != nil {
 			return refusal(err)
 		}
 		return truth(bytes.Equal(opened, message) && !bytes.Equal(sealed, message)), nil
 	}
 	return untold, nil
+}
+
+// open decrypts what was encrypted by a mechanism. By GCM some tokens take a vector of their own, and write it where the given one was.
+func (s *session) open(m *pkcs11.Mechanism, gcm *pkcs11.GCMParams, key pkcs11.ObjectHandle, sealed []byte) ([]byte, error) {
+	if m.Mechanism != pkcs11.CKM_AES_GCM {
+		return s.decrypt(m, key, sealed)
+	}
+	own := pkcs11.NewGCMParams(gcm.IV(), nil, gcmTag)
+	defer own.Free()
+	return s.decrypt(pkcs11.NewMechanism(pkcs11.CKM_AES_GCM, own), key, sealed)
 }
 
 // refusal tells a token that does not let a key be used, or with which the key does not work, from one that failed.
