@@ -65,6 +65,11 @@ type protections struct {
 type protectedClass struct {
 	*storagev1.StorageClass
 	storage.Protection
+	digest string // what is recorded of it on claims
+}
+
+func protectedBy(c *storagev1.StorageClass, lookup storage.Lookup) protectedClass {
+	return protectedClass{c, storage.OfClass(c, lookup), storage.Digest(c)}
 }
 
 // origin is where a claim's data came from: the claims, the nearest first, and a sentence where the line could not be followed to its end.
@@ -106,7 +111,7 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 		v.Protection = storage.OfClaim(claim, class.StorageClass, p.lookup)
 	}
 	switch recorded := claim.Annotations[v1alpha1.ClassAnnotation]; {
-	case recorded != "" && !storage.SameClass(recorded, class.StorageClass):
+	case recorded != "" && recorded != class.digest:
 		v.Mismatch = fmt.Sprintf("StorageClass %s is another class than the one that was recorded of the claim, so it does not tell how the volume is, or will be, made; create the claim again", name)
 	case pv != nil:
 		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, v.Protection)
@@ -231,7 +236,7 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 	}
 	for i := range classes.Items {
 		c := &classes.Items[i]
-		p.classes[c.Name] = protectedClass{c, storage.OfClass(c, asked.lookup(ctx))}
+		p.classes[c.Name] = protectedBy(c, asked.lookup(ctx))
 	}
 	s.trace(ctx, &p, stored.claims, matters, asked)
 	p.lookup = asked.known()
