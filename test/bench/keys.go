@@ -306,7 +306,7 @@ const benchKeys = "bench-keys"
 func benchClass(name string) *storagev1.StorageClass {
 	return &storagev1.StorageClass{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: "block-storage.csi.stackit.cloud", VolumeBindingMode: new(storagev1.VolumeBindingWaitForFirstConsumer),
-		Parameters: map[string]string{"encrypted": "true", "kmsKeyID": name, "kmsKeyringID": "ring", "kmsKeyVersion": "1", "kmsServiceAccount": "bench@example.org"},
+		Parameters: map[string]string{"type": "premium", "encrypted": "true", "kmsKeyID": name, "kmsKeyringID": "ring", "kmsKeyVersion": "1", "kmsServiceAccount": "bench@example.org"},
 	}
 }
 

@@ -64,7 +64,7 @@ spec:
   type: PKCS11
   pkcs11: {module: ` + softhsm.Module + `, tokenLabel: sov-par1}
   credentialsSecretRef: {name: paris-hsm-pin}
-  probe: {interval: 1s, roundTripInterval: 1s}
+  probe: {interval: 2s, roundTripInterval: 2s, timeout: 1500ms}
   declared: {custody: Customer, protection: HSM, zones: {home: [cloudgouv-eu-west-1a]}}
 ---
 apiVersion: terroir.dev/v1alpha1
@@ -75,7 +75,7 @@ spec:
   transit: {address: "$bao"}
   tls: {caSecretRef: {name: bao-ca}}
   credentialsSecretRef: {name: bao-token}
-  probe: {interval: 1s, roundTripInterval: 1s}
+  probe: {interval: 2s, roundTripInterval: 2s, timeout: 1500ms}
   declared: {custody: Customer, protection: HSM, zones: {home: [cloudgouv-eu-west-1a]}}
 ---
 apiVersion: terroir.dev/v1alpha1
@@ -105,7 +105,7 @@ apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: under-$key}
 provisioner: block-storage.csi.stackit.cloud
-parameters: {encrypted: "true", kmsKeyID: fictitious-$key, kmsKeyringID: ring, kmsKeyVersion: "1", kmsServiceAccount: terroir@example.org}
+parameters: {type: premium, encrypted: "true", kmsKeyID: fictitious-$key, kmsKeyringID: ring, kmsKeyVersion: "1", kmsServiceAccount: terroir@example.org}
 volumeBindingMode: WaitForFirstConsumer
 `
 

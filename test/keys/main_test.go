@@ -206,7 +206,7 @@ spec:
   type: PKCS11
   pkcs11: {module: %s, tokenLabel: sov-par1}
   credentialsSecretRef: {name: hsm-pin}
-  probe: {interval: 1s, roundTripInterval: 1s}
+  probe: {interval: 2s, roundTripInterval: 2s, timeout: 1500ms}
   declared: {custody: Customer, protection: HSM, zones: {home: [par-1]}}
   revocation: {confirmations: 2, delay: 1s}
 ---
@@ -224,7 +224,7 @@ spec:
   transit: {address: %q}
   tls: {caSecretRef: {name: bao-ca}}
   credentialsSecretRef: {name: bao-token}
-  probe: {interval: 1s, roundTripInterval: 1s}
+  probe: {interval: 2s, roundTripInterval: 2s, timeout: 1500ms}
   declared: {custody: Customer, protection: HSM, zones: {home: [par-1]}}
 ---
 `, name, w.bao.Address())
@@ -255,7 +255,7 @@ apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: %s}
 provisioner: block-storage.csi.stackit.cloud
-parameters: {encrypted: "true", kmsKeyID: %s, kmsKeyringID: ring, kmsKeyVersion: "1", kmsServiceAccount: terroir@example.org}
+parameters: {type: premium, encrypted: "true", kmsKeyID: %s, kmsKeyringID: ring, kmsKeyVersion: "1", kmsServiceAccount: terroir@example.org}
 volumeBindingMode: WaitForFirstConsumer
 %s
 ---
