@@ -112,9 +112,10 @@ type Class struct {
 	Keys []keys.Verdict
 }
 
-// Classes gives all StorageClasses, by name, or false where something of them could not be read.
+// Classes gives all StorageClasses, by name, or false where something of them could not be read. They are read from the API server itself: whoever creates a
+// class and a claim with one command is only milliseconds behind, and a claim that was admitted because nobody knew its class stays.
 func (l Lookups) Classes() ([]Class, bool) {
-	found, err := (&surveyor{reader: l.Cache, live: l.Live}).survey(context.Background(), storageWorld{}, nil, l.Now())
+	found, err := (&surveyor{reader: l.Cache, classes: l.Live, live: l.Live}).survey(context.Background(), storageWorld{}, nil, l.Now())
 	if err != nil {
 		return nil, false
 	}

@@ -65,6 +65,11 @@ type protections struct {
 type protectedClass struct {
 	*storagev1.StorageClass
 	storage.Protection
+	digest string // what is recorded of it on claims
+}
+
+func protectedBy(c *storagev1.StorageClass, lookup storage.Lookup) protectedClass {
+	return protectedClass{c, storage.OfClass(c, lookup), storage.Digest(c)}
 }
 
 // origin is where a claim's data came from: the claims, the nearest first, and a sentence where the line could not be followed to its end.
@@ -106,7 +111,7 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 		v.Protection = storage.OfClaim(claim, class.StorageClass, p.lookup)
 	}
 	switch recorded := claim.Annotations[v1alpha1.ClassAnnotation]; {
-	case recorded != "" && !storage.SameClass(recorded, class.StorageClass):
+	case recorded != "" && recorded != class.digest:
 		v.Mismatch = fmt.Sprintf("StorageClass %s is another class than the one that was recorded of the claim, so it does not tell how the volume is, or will be, made; create the claim again", name)
 	case pv != nil:
 		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, v.Protection)
@@ -194,8 +199,9 @@ func sourceOf(p *seenPod) policy.Source {
 
 // surveyor looks up how volumes are encrypted. It may be used by many at once.
 type surveyor struct {
-	reader client.Reader // the cache
-	live   client.Reader // the API server itself: what is asked too seldom, or lies too far from Terroir's business, to be followed
+	reader  client.Reader // the cache
+	classes client.Reader // where StorageClasses are read: mostly the cache, too
+	live    client.Reader // the API server itself: what is asked too seldom, or lies too far from Terroir's business, to be followed
 
 	mu sync.Mutex
 	// snapshots are those from which volumes were made that are there. That was decided when the volume was made: whoever deletes the snapshot,
@@ -212,7 +218,7 @@ type restored struct {
 // survey looks at classes, keys, and the origins of claims in namespaces where that matters.
 func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[string]bool, now time.Time) (protections, error) {
 	var classes storagev1.StorageClassList
-	if err := listAll(ctx, s.reader, &classes); err != nil {
+	if err := listAll(ctx, s.classes, &classes); err != nil {
 		return protections{}, err
 	}
 	world, err := gatherKeys(ctx, s.reader)
@@ -230,7 +236,7 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 	}
 	for i := range classes.Items {
 		c := &classes.Items[i]
-		p.classes[c.Name] = protectedClass{c, storage.OfClass(c, asked.lookup(ctx))}
+		p.classes[c.Name] = protectedBy(c, asked.lookup(ctx))
 	}
 	s.trace(ctx, &p, stored.claims, matters, asked)
 	p.lookup = asked.known()

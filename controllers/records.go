@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
-	"github.com/terroir-dev/terroir/internal/storage"
 )
 
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=patch
@@ -44,7 +44,11 @@ func decideRecords(w gateWorld) []record {
 		}
 		for _, claim := range claims {
 			owed := w.owedOf(n, users[claim])
-			for _, r := range []record{w.onClaim(claim, len(owed) > 0), w.onVolume(claim, owed)} {
+			var is placement.EncryptedVolume
+			if len(owed) > 0 {
+				is = w.own(claim)
+			}
+			for _, r := range []record{w.onClaim(claim, len(owed) > 0, is), w.onVolume(claim, owed, is)} {
 				if !r.empty() {
 					all = append(all, r)
 				}
@@ -84,11 +88,10 @@ func (w gateWorld) owedOf(n demanding, pods []*seenPod) []policy.Obligation {
 }
 
 // onClaim is what must be written on a claim. Where nothing is owed, what is there for people goes.
-func (w gateWorld) onClaim(claim *corev1.PersistentVolumeClaim, owes bool) record {
+func (w gateWorld) onClaim(claim *corev1.PersistentVolumeClaim, owes bool, v placement.EncryptedVolume) record {
 	r := record{object: claim, labels: map[string]any{}, annotations: map[string]any{}}
 	wanted := map[string]string{}
 	if owes {
-		v := w.own(claim)
 		wanted[v1alpha1.BindingLabel] = string(v1alpha1.BindingUnknown)
 		if v.Protection.Known() {
 			wanted[v1alpha1.BindingLabel] = string(v.Protection.Binding)
@@ -97,7 +100,7 @@ func (w gateWorld) onClaim(claim *corev1.PersistentVolumeClaim, owes bool) recor
 			wanted[v1alpha1.KeyLabel] = v.Keys[0].Key.Name
 		}
 		if w.unrecorded(claim) {
-			r.annotations[v1alpha1.ClassAnnotation] = storage.Digest(w.classes[classOf(claim)].StorageClass)
+			r.annotations[v1alpha1.ClassAnnotation] = w.classes[classOf(claim)].digest
 		}
 	}
 	for _, key := range []string{v1alpha1.BindingLabel, v1alpha1.KeyLabel} {
@@ -114,12 +117,11 @@ func (w gateWorld) onClaim(claim *corev1.PersistentVolumeClaim, owes bool) recor
 }
 
 // onVolume is the proof that must be written on the volume of a claim: where all that is owed of it is honoured, under a key that is Verified now.
-func (w gateWorld) onVolume(claim *corev1.PersistentVolumeClaim, owed []policy.Obligation) record {
+func (w gateWorld) onVolume(claim *corev1.PersistentVolumeClaim, owed []policy.Obligation, v placement.EncryptedVolume) record {
 	pv := w.depot.volumeOf(claim)
 	if pv == nil || pv.Spec.ClaimRef.UID != claim.UID || len(owed) == 0 || w.unrecorded(claim) {
 		return record{}
 	}
-	v := w.own(claim)
 	if len(v.Keys) != 1 || !v.Keys[0].Verified() || v.Keys[0].Fingerprint == "" {
 		return record{}
 	}

@@ -75,7 +75,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	bound := &boundPolicies{}
 	restriction := &restriction{metrics: o.Metrics}
-	volumes := &surveyor{reader: reader, live: mgr.GetAPIReader()}
+	volumes := &surveyor{reader: reader, classes: reader, live: mgr.GetAPIReader()}
 	keyMetrics, err := newKeyMetrics(o.Registerer)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 func fillCaches(ctx context.Context, c cache.Cache) error {
 	for _, o := range []client.Object{
 		&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &storagev1.CSINode{},
-		&storagev1.StorageClass{}, &v1alpha1.KeyStore{}, &v1alpha1.EncryptionKey{}, &v1alpha1.KeyObservation{}, &coordinationv1.Lease{},
+		&v1alpha1.KeyStore{}, &v1alpha1.EncryptionKey{}, &v1alpha1.KeyObservation{}, &coordinationv1.Lease{},
 	} {
 		if _, err := c.GetInformer(ctx, o, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("following %T: %w", o, err)
