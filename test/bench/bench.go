@@ -26,6 +26,8 @@ type sizes struct {
 	nodes, lost, governed, pods   int
 	podsWithin, idle              time.Duration
 	losses                        int
+	keyCount, storeCount, keyNews int
+	keyRest                       time.Duration
 }
 
 func (o Options) sizes() sizes {
@@ -34,12 +36,14 @@ func (o Options) sizes() sizes {
 			rounds: 1, benchtime: "10ms", calibration: time.Second, latency: 4 * time.Second, without: time.Second,
 			window: 200 * time.Millisecond, windows: 1, nodes: 60, lost: 20, governed: 20, pods: 100, podsWithin: 10 * time.Second,
 			idle: 2 * time.Second, losses: 1,
+			keyCount: 20, storeCount: 4, keyNews: 1, keyRest: 2 * sweepAtEvery,
 		}
 	}
 	return sizes{
 		rounds: 4, benchtime: "150ms", calibration: 10 * time.Second, latency: 60 * time.Second, without: 12 * time.Second,
 		window: 1500 * time.Millisecond, windows: 3, nodes: 1000, lost: 300, governed: 300, pods: 10000, podsWithin: 80 * time.Second,
 		idle: 20 * time.Second, losses: 3,
+		keyCount: 1000, storeCount: 100, keyNews: 5, keyRest: 3 * sweepAtEvery,
 	}
 }
 
@@ -76,7 +80,7 @@ func (b *bench) measure(ctx context.Context) (f figures, err error) {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, l.stop()) }()
-	for _, step := range []func(context.Context, *lab, *figures) error{b.compare, b.flood, b.withoutOperator, b.scale, b.lose} {
+	for _, step := range []func(context.Context, *lab, *figures) error{b.compare, b.flood, b.withoutOperator, b.scale, b.lose, b.keys} {
 		if err := step(ctx, l, &f); err != nil {
 			return f, err
 		}

@@ -13,6 +13,7 @@
 //   - hooked.go has the bare cluster ask Terroir's webhook, to see what that alone costs.
 //   - latency.go creates pods in all of them, in turn; flood.go puts real reviews to a webhook as fast as it answers.
 //   - scale.go brings nodes and pods and counts what Terroir writes and holds; loss.go takes a qualification away.
+//   - keys.go proves many keys of a transit server, and measures how long news of a key takes.
 //   - writes.go counts requests in the API server's audit log, processes.go reads what the kernel knows of a process.
 //   - figures.go is everything that was measured, aims.go what is thought of it, table.go how it looks.
 package bench

@@ -17,6 +17,7 @@ type figures struct {
 	floods      []flooded
 	scale       scale
 	losses      []loss
+	keys        keyFigures
 	// lostNodes are the nodes of each loss, byHand how long it takes to write a label on all of them.
 	lostNodes int
 	byHand    time.Duration

@@ -4,17 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/keystore"
 	"github.com/terroir-dev/terroir/test/terroir"
 	"github.com/terroir-dev/terroir/test/transit"
 )
@@ -30,14 +35,14 @@ type keyFigures struct {
 // sweepFigure is what many keys cost.
 type sweepFigure struct {
 	stores, keys int
-	// first is from the first key's creation until all are Verified; sweep is how long looking at all of them takes later.
+	// first is from the first key's creation until all are Verified; sweep is how long looking at a store's keys takes later, at most.
 	first, sweep time.Duration
 	// steady is for how long nothing happened, with so much CPU, memory and requests to write.
 	steady  time.Duration
 	cpu     time.Duration
 	holds   memory
 	wrote   writes
-	sweeps  int // within steady
+	looks   int // of all keys, within steady
 	without memory
 }
 
@@ -182,37 +187,66 @@ func (k *keyLab) verified(ctx context.Context, want int) error {
 	return nil
 }
 
-// steady looks on for a few intervals. How long a sweep takes tells the server, which counts what it is asked.
+// steady looks on for a few intervals.
 func (k *keyLab) steady(ctx context.Context, manager process, f *sweepFigure) error {
 	f.steady = k.keyRest
 	before, err := manager.cpu()
 	if err != nil {
 		return err
 	}
-	asked := len(k.bao.Asked())
-	if err := k.whileWriting(&f.wrote, func() error { return pause(ctx, f.steady) }); err != nil {
+	k.bao.Asked() // forgets what was asked so far
+	err = k.whileWriting(&f.wrote, func() (err error) {
+		f.sweep, err = k.longestSweep(ctx, f.steady)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	after, err := manager.cpu()
 	if err != nil {
 		return err
 	}
-	f.cpu, f.sweeps = after-before, (len(k.bao.Asked())-asked)/max(f.keys, 1)
-	if f.sweep, err = k.longestSweep(ctx, f.stores); err != nil {
-		return err
-	}
+	f.cpu, f.looks = after-before, k.looks(f.keys)
 	f.holds, err = manager.memory()
 	return err
 }
 
-// longestSweep is, of all stores, the longest time from the beginning of a sweep, which its Lease tells, to that Lease's writing.
-func (k *keyLab) longestSweep(ctx context.Context, stores int) (time.Duration, error) {
-	times := make([]time.Duration, stores)
-	err := inParallelly(stores, func(i int) (err error) {
-		times[i], err = k.sweepOf(ctx, storeName(i))
-		return err
-	})
-	return slices.Max(times), err
+// looks is how often each of so many keys was read since it was last asked.
+func (k *keyLab) looks(keys int) int {
+	reads := 0
+	for _, call := range k.bao.Asked() {
+		if strings.HasPrefix(call, http.MethodGet) && strings.Contains(call, "/keys/") {
+			reads++
+		}
+	}
+	return reads / keys
+}
+
+// longestSweep watches Leases for a while: each says when a sweep began, and is written when it ended.
+func (k *keyLab) longestSweep(ctx context.Context, d time.Duration) (longest time.Duration, err error) {
+	clientset, err := kubernetes.NewForConfig(k.Config())
+	if err != nil {
+		return 0, fmt.Errorf("making a client: %w", err)
+	}
+	leases, err := clientset.CoordinationV1().Leases(v1alpha1.SystemNamespace).Watch(ctx, metav1.ListOptions{LabelSelector: keystore.StoreLabel})
+	if err != nil {
+		return 0, fmt.Errorf("watching leases: %w", err)
+	}
+	defer leases.Stop()
+	end := time.After(d)
+	for {
+		select {
+		case <-end:
+			return longest, nil
+		case e, open := <-leases.ResultChan():
+			if !open {
+				return 0, errors.New("watching leases: the watch has ended")
+			}
+			if l, is := e.Object.(*coordinationv1.Lease); is && e.Type == watch.Modified && l.Spec.RenewTime != nil {
+				longest = max(longest, time.Since(l.Spec.RenewTime.Time))
+			}
+		}
+	}
 }
 
 // clear takes all keys and stores away.

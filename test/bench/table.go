@@ -29,6 +29,7 @@ func (f *figures) print(out io.Writer) error {
 	t.floods(f)
 	t.scale(f.scale)
 	t.losses(f)
+	t.keys(f.keys)
 	t.aims(f)
 	if _, err := io.WriteString(out, t.String()); err != nil {
 		return fmt.Errorf("printing the table: %w", err)
@@ -138,6 +139,31 @@ func (t *table) losses(f *figures) {
 		t.row(fmt.Sprintf("time number %d", i+1), short(l.edit), short(l.refused), bound, short(l.first), short(l.last))
 	}
 	t.row("by hand: a label on as many nodes, 16 at a time", "", "", "", "", short(f.byHand))
+}
+
+func (t *table) keys(k keyFigures) {
+	t.head(fmt.Sprintf("Keys of a transit server, looked at every %s", sweepAtEvery), "all Verified", "one sweep", "CPU, steady", "resident", "more than before")
+	for _, s := range k.sweeps {
+		t.row(fmt.Sprintf("%d keys in %d stores", s.keys, s.stores), short(s.first), short(s.sweep), fmt.Sprintf("%.1f %%", 100*float64(s.cpu)/float64(s.steady)),
+			size(s.holds.resident), size(s.holds.resident-s.without.resident))
+	}
+	t.head("Requests to write while nothing changes", "leases", "others", "sweeps", "leases each")
+	for _, s := range k.sweeps {
+		t.row(fmt.Sprintf("%d keys in %d stores, for %s", s.keys, s.stores, s.steady), fmt.Sprint(s.wrote["leases"]), fmt.Sprint(s.wrote.sum()), fmt.Sprint(s.looks),
+			fmt.Sprintf("%.2f", float64(s.wrote["leases"])/float64(max(s.looks*s.stores, 1))))
+	}
+	t.head(fmt.Sprintf("News of a key that is looked at every %s", keyInterval), "quickest", "middle", "slowest")
+	for _, n := range []struct {
+		what  string
+		times []time.Duration
+	}{
+		{"made in the store → status Verified", k.made},
+		{"Verified → the waiting pod is let go", k.gate},
+		{"destroyed in the store → status Destroyed", k.destroyed},
+	} {
+		sorted := slices.Sorted(slices.Values(n.times))
+		t.row(n.what, short(sorted[0]), short(sorted[len(sorted)/2]), short(sorted[len(sorted)-1]))
+	}
 }
 
 func (t *table) aims(f *figures) {
