@@ -41,7 +41,7 @@ func (s *story) keys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer bao.Close()
+	defer func() { _ = bao.Close() }()
 	token, err := s.stores(ctx, bao)
 	if err != nil {
 		return err
@@ -288,7 +288,7 @@ func (s *story) keyIs(ctx context.Context, name string, phase v1alpha1.KeyPhase,
 	return err
 }
 
-// waits waits until the pod of a StatefulSet stands behind its gate, and repeats what its condition says.
+// waits sees that the pod of a StatefulSet stands behind its gate, and repeats what its condition says.
 func (s *story) waits(ctx context.Context, what, name string, words ...string) error {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pharmacy, Name: name + "-0"}}
 	told := ""

@@ -320,7 +320,7 @@ func TestAClassThatComesAgainWithOtherParametersIsFoundOut(t *testing.T) {
 	if err := w.Delete(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Create(t.Context(), terroir.MustObjects(t, class("stolen", "id-other", ""))[0]); err != nil {
+	if err := w.Create(t.Context(), terroir.MustObjects(t, class("stolen", "id-other"))[0]); err != nil {
 		t.Fatal(err)
 	}
 	w.kill(t, running)

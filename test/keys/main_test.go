@@ -245,11 +245,11 @@ spec:
 ---
 %[5]s
 ---
-`, name, store, ref, more, class(name, "id-"+name, ""))
+`, name, store, ref, more, class(name, "id-"+name))
 }
 
 // class is a StorageClass of which a provider encrypts the volumes under a key.
-func class(name, keyID, more string) string {
+func class(name, keyID string) string {
 	return fmt.Sprintf(`
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
@@ -257,9 +257,8 @@ metadata: {name: %s}
 provisioner: block-storage.csi.stackit.cloud
 parameters: {type: premium, encrypted: "true", kmsKeyID: %s, kmsKeyringID: ring, kmsKeyVersion: "1", kmsServiceAccount: terroir@example.org}
 volumeBindingMode: WaitForFirstConsumer
-%s
 ---
-`, name, keyID, more)
+`, name, keyID)
 }
 
 // governed is a namespace that owes encryption, in the words of a policy's field.
@@ -342,8 +341,8 @@ func (w *world) phase(t *testing.T, name string, phase v1alpha1.KeyPhase, words 
 	return k
 }
 
-// waits waits until the pod db-0 of a namespace is told, in its condition and in an event, why it waits.
-func (w *world) waits(t *testing.T, namespace string, words ...string) *corev1.Pod {
+// waits sees that the pod db-0 of a namespace is told, in its condition and in an event, why it waits.
+func (w *world) waits(t *testing.T, namespace string, words ...string) {
 	t.Helper()
 	p := &corev1.Pod{}
 	eventually(t, "the pod of "+namespace+" waits and says why", func() error {
@@ -361,7 +360,6 @@ func (w *world) waits(t *testing.T, namespace string, words ...string) *corev1.P
 		}
 		return w.event(t, p, words...)
 	})
-	return p
 }
 
 func gated(p *corev1.Pod) bool {

@@ -108,7 +108,7 @@ func TestClaimsThatCanNeverSatisfyAreRefusedWithWhatWould(t *testing.T) {
 	w.create(t, w.vault("claims")+key("claims", "claims", inTransit("claims"), now)+governed("claims", "keys: [claims], protection: Software"))
 	w.phase(t, "claims", v1alpha1.PhaseVerified)
 	w.settled(t, "claims")
-	w.create(t, class("nobodys", "id-nobodys", "")+strings.Replace(class("hasty", "id-claims", ""), "WaitForFirstConsumer", "Immediate", 1)+`
+	w.create(t, key("others", "claims", inTransit("others"), now)+strings.Replace(class("hasty", "id-claims"), "WaitForFirstConsumer", "Immediate", 1)+`
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: plain}
@@ -116,13 +116,13 @@ provisioner: unheard-of.csi.example.org
 volumeBindingMode: WaitForFirstConsumer
 `)
 	for class, words := range map[string][]string{
-		"plain": {"unheard-of.csi.example.org", "claims"}, "nobodys": {"id-nobodys", "claims"}, "hasty": {"Immediate", "WaitForFirstConsumer"},
+		"plain": {"unheard-of.csi.example.org", "claims"}, "others": {"others", "claims"}, "hasty": {"Immediate", "WaitForFirstConsumer"},
 	} {
 		eventually(t, "a claim of class "+class+" is refused", func() error {
 			// A class that the operator has not heard of yet is let pass with a warning: nothing may stay of that.
 			err := w.Create(t.Context(), terroir.MustObjects(t, claim("claims", "of-"+class, class))[0], client.DryRunAll)
 			if err == nil || !contains(err.Error(), words) {
-				return fmt.Errorf("the answer is %v; it should say %q", err, words)
+				return fmt.Errorf("it should say %q; the answer is %w", words, err)
 			}
 			return nil
 		})

@@ -20,8 +20,10 @@ const Module = "/usr/lib/softhsm/libsofthsm2.so"
 // Needed are the Debian packages for it, and for building the agent, which loads such libraries and so is written with cgo.
 func Needed() []packages.Needed {
 	return []packages.Needed{
-		{Package: "softhsm2", File: Module}, {Package: "opensc", File: "pkcs11-tool"},
-		{Package: "gcc", File: "gcc"}, {Package: "libc6-dev", File: "/usr/include/stdio.h"},
+		{Package: "softhsm2", File: Module},
+		{Package: "opensc", File: "pkcs11-tool"},
+		{Package: "gcc", File: "gcc"},
+		{Package: "libc6-dev", File: "/usr/include/stdio.h"},
 	}
 }
 
