@@ -91,14 +91,7 @@ func (s *stage) starts(ctx context.Context, name string) (effect, error) {
 	})
 }
 
-func waitsAtGate(p *corev1.Pod) bool {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonSchedulingGated {
-			return true
-		}
-	}
-	return false
-}
+func waitsAtGate(p *corev1.Pod) bool { return len(p.Spec.SchedulingGates) > 0 }
 
 // startsUnproven creates a pod, which happens if it goes to a node.
 func startsUnproven(meta, spec string) func(context.Context, *stage) (effect, error) {
@@ -186,7 +179,7 @@ func ungated() []Variant {
 		{By: namespaceEditor, Through: "create of pods with a network volume of their own", Ground: "encrypted", Set: encrypted, Try: startsUnproven("", `volumes: [{name: v, nfs: {server: x.example.com, path: /}}]`)},
 		{By: namespaceEditor, Through: "create of pods with an inline csi volume", Ground: "encrypted", Set: encrypted, Try: startsUnproven("", `volumes: [{name: v, csi: {driver: doors.example.com}}]`)},
 		{By: namespaceEditor, Through: "create of pods past a mutating admission policy that takes the gate", Closed: Undone, Set: scene(hasData, ungateByPolicy), Try: stripped},
-		{By: namespaceEditor, Through: "create of pods past a mutating webhook that takes the gate", Set: scene(hasData, by(strip)), Try: stripped},
+		{By: namespaceEditor, Through: "create of pods past a mutating webhook that takes the gate", Closed: Undone, Set: scene(hasData, by(strip)), Try: stripped},
 		{By: namespaceEditor, Through: "create of pods past a mutating webhook that brings the claim", Closed: Undone, Set: scene(hasData, by(bring)), Try: bare},
 	}
 }
@@ -232,7 +225,7 @@ func unencryptedNamespaces() []Variant {
 	weaker := owed
 	weaker.path, weaker.value = []string{"spec", "encryption", "protection"}, "Software"
 	t := template{by: tenantsOperator, set: encryptedAlone, resource: "namespaces", closed: Undone}
-	f := template{by: worker, set: encrypted, ground: "encrypted", resource: "placementfloors"}
+	f := template{by: worker, set: encrypted, resource: "placementfloors"}
 	var all []Variant
 	add := func(words string, variants []Variant) {
 		for _, v := range variants {
