@@ -164,7 +164,7 @@ spec:
 apiVersion: terroir.dev/v1alpha1
 kind: EncryptionKey
 metadata: {name: kek}
-spec: {store: silent, ref: {transit: {key: kek}}, storage: [{driver: block-storage.csi.stackit.cloud, keyID: id-kek}]}
+spec: {store: silent, ref: {transit: {key: kek}}, namespaceSelector: {matchLabels: {data: sealed}}, storage: [{driver: block-storage.csi.stackit.cloud, keyID: id-kek}]}
 ---
 apiVersion: terroir.dev/v1alpha1
 kind: ClusterPlacementPolicy
