@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"testing"
@@ -68,6 +69,7 @@ func (w *world) kmip(t *testing.T) *kmip.Server {
 		if err := w.Create(t.Context(), secret); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = w.Delete(context.Background(), secret) }) // the test's own context has ended
 	}
 	return server
 }
