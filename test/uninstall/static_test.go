@@ -1,11 +1,17 @@
 package uninstall
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/test/cluster"
 )
 
@@ -51,6 +57,18 @@ kind: Deployment
 metadata: {name: terroir-manager, namespace: terroir-system}
 spec: {replicas: 0, selector: {matchLabels: {app: x}}, template: {metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: x}]}}}
 `)
+	eventually(t, "the control plane has done what it does with what is new", func() error {
+		var d appsv1.Deployment
+		err := errors.Join(
+			w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-manager"}, &d),
+			w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "kube-root-ca.crt"}, &corev1.ConfigMap{}),
+			w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "default"}, &corev1.ServiceAccount{}),
+		)
+		if err == nil && d.Status.ObservedGeneration != d.Generation {
+			err = errors.New("nobody has looked at the Deployment yet")
+		}
+		return err
+	})
 	before := w.everything(t)
 	code, _, said := w.command(t, "uninstall")
 	if code != 1 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "static admission manifests of every API server") {
