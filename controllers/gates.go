@@ -379,7 +379,8 @@ func (g *Gates) tell(d gateDecision) {
 	}
 	g.told[d.pod.UID] = says
 	of := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: d.pod.Namespace, Name: d.pod.Name, UID: d.pod.UID}
-	g.recorder.Eventf(of, nil, corev1.EventTypeWarning, v1alpha1.ReasonEncryptionNotProven, "Wait", "%s", d.message)
+	// Recorders count events of one reason and action as one, and keep the first one's words. Another cause is other news.
+	g.recorder.Eventf(of, nil, corev1.EventTypeWarning, d.reason, fmt.Sprintf("Wait-%08x", uint32(says)), "%s", d.message)
 }
 
 // forget forgets all pods but these.

@@ -142,7 +142,7 @@ func TestAPodThatWaitsIsToldWhyOnce(t *testing.T) {
 	if diff := cmp.Diff(others+"terroir.dev/EncryptionProven=False ClaimNotFound "+missing+" since 12:00 PodScheduled=False   since 11:59", k.is(t, &w.pod)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"Warning EncryptionNotProven " + missing}, eventsOf(k.recorder)); diff != "" {
+	if diff := cmp.Diff([]string{"Warning ClaimNotFound " + missing}, eventsOf(k.recorder)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
