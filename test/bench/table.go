@@ -24,6 +24,7 @@ type table struct{ strings.Builder }
 func (f *figures) print(out io.Writer) error {
 	var t table
 	t.inProcess(f)
+	t.probes(f)
 	t.latency(f)
 	t.asked(f)
 	t.floods(f)
@@ -64,6 +65,18 @@ func (t *table) inProcess(f *figures) {
 	for _, r := range inProcessRows {
 		b := f.inProcess[r.name]
 		t.row(r.what, short(b.time), times(ratio(b.time, f.inProcess[r.against].time)), fmt.Sprint(b.allocs), size(b.bytes))
+	}
+}
+
+func (t *table) probes(f *figures) {
+	t.head("One key, over loopback, best of rounds", "time", "round trips", "allocations", "memory")
+	for _, r := range probeRows {
+		b := f.inProcess[r.name]
+		trips := "–"
+		if b.trips > 0 {
+			trips = fmt.Sprintf("%.0f", b.trips)
+		}
+		t.row(r.what, short(b.time), trips, fmt.Sprint(b.allocs), size(b.bytes))
 	}
 }
 
