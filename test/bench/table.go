@@ -155,7 +155,7 @@ func (t *table) losses(f *figures) {
 }
 
 func (t *table) keys(k keyFigures) {
-	t.head(fmt.Sprintf("Keys of a transit server, looked at every %s", sweepAtEvery), "all Verified", "one sweep", "CPU, steady", "resident", "more than before")
+	t.head(fmt.Sprintf("Keys of a transit server, looked at every %s", k.every), "all Verified", "one sweep", "CPU, steady", "resident", "grown by")
 	for _, s := range k.sweeps {
 		t.row(fmt.Sprintf("%d keys in %d stores", s.keys, s.stores), short(s.first), short(s.sweep), fmt.Sprintf("%.1f %%", 100*float64(s.cpu)/float64(s.steady)),
 			size(s.holds.resident), size(s.holds.resident-s.without.resident))
