@@ -1,11 +1,16 @@
 package uninstall
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/test/cluster"
 )
 
@@ -51,6 +56,16 @@ kind: Deployment
 metadata: {name: terroir-manager, namespace: terroir-system}
 spec: {replicas: 0, selector: {matchLabels: {app: x}}, template: {metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: x}]}}}
 `)
+	eventually(t, "its controller has seen the Deployment", func() error {
+		d := &appsv1.Deployment{}
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "terroir-manager"}, d); err != nil {
+			return err
+		}
+		if d.Status.ObservedGeneration != d.Generation {
+			return fmt.Errorf("it has seen generation %d of %d", d.Status.ObservedGeneration, d.Generation)
+		}
+		return nil
+	})
 	before := w.everything(t)
 	code, _, said := w.command(t, "uninstall")
 	if code != 1 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "static admission manifests of every API server") {
