@@ -58,7 +58,7 @@ func TestClaims(t *testing.T) {
 func TestClaimsOfWhichNobodyCanTell(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	o.Protections = nil
+	o.Classes = nil
 	h, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -181,12 +181,12 @@ func (w *world) verdict(i int) keys.Verdict {
 	return v
 }
 
-// Protections are four classes: one whose volumes are not encrypted, one for each key, and one that makes volumes at once.
-func (w *world) Protections() ([]ClassProtection, bool) {
+// Classes are five: one whose volumes are not encrypted, one for each key, one that makes volumes at once, and one whose key nobody means.
+func (w *world) Classes() ([]placement.Class, bool) {
 	under := func(id string) storage.Protection {
 		return storage.Protection{Binding: v1alpha1.BindingProviderEnvelope, Driver: "block-storage.csi.stackit.cloud", KeyID: id}
 	}
-	return []ClassProtection{
+	return []placement.Class{
 		{Name: "fast", Immediate: true, Protection: under("k-1"), Keys: []keys.Verdict{w.verdict(0)}},
 		{Name: "other", Protection: under("k-2"), Keys: []keys.Verdict{w.verdict(1)}},
 		{Name: "plain", Default: true, Protection: storage.Protection{Binding: v1alpha1.BindingNone, Message: "parameter encrypted is missing"}},
@@ -282,7 +282,7 @@ func (w *world) Get(ctx context.Context, key client.ObjectKey, into client.Objec
 
 func (w *world) options() Options {
 	return Options{
-		Snapshots: w, Namespaces: w, Nodes: w, Facts: w, Owing: w, Violating: w, Protections: w, Live: w, Now: func() time.Time { return w.now },
+		Snapshots: w, Namespaces: w, Nodes: w, Facts: w, Owing: w, Violating: w, Classes: w, Live: w, Now: func() time.Time { return w.now },
 	}
 }
 
