@@ -167,7 +167,7 @@ func (w *sealed) world(t *testing.T) gateWorld {
 		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, depot: depotIn(stored), at: noon,
 	}
 	if w.class.Name != "" {
-		g.classes[w.class.Name] = protectedBy(&w.class, storage.Lookup{})
+		g.classes[w.class.Name] = protectedBy(&w.class, nil)
 	}
 	asked := &inquiry{snapshots: w.snapshots} // of others there is nobody to ask
 	(&surveyor{}).trace(context.Background(), &g.protections, stored.claims, encrypting(set, w.namespaces, g.pods), asked)

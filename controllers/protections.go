@@ -315,14 +315,14 @@ func (s *surveyor) inquire(ctx context.Context) (*inquiry, error) {
 
 // lookup is what classes may point to.
 func (q *inquiry) lookup(ctx context.Context) storage.Lookup {
-	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string { return q.configMap(ctx, driver, name) }}
+	return func(driver, name string) map[string]string { return q.configMap(ctx, driver, name) }
 }
 
 // known is what was asked for already.
 func (q *inquiry) known() storage.Lookup {
-	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string {
+	return func(driver, name string) map[string]string {
 		return q.configMaps[types.NamespacedName{Namespace: q.homes[driver], Name: name}]
-	}}
+	}
 }
 
 // configMap gives the data of a driver's ConfigMap.

@@ -76,7 +76,7 @@ func sameRecord(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume
 	if recorded == "" {
 		return fmt.Sprintf("nobody recorded by which StorageClass volume %s was made", pv.Name)
 	}
-	if !SameClass(recorded, class) {
+	if !sameClass(recorded, class) {
 		return fmt.Sprintf("volume %s was made by another StorageClass %s, which was deleted, and this one created in its place", pv.Name, class.Name)
 	}
 	return ""

@@ -102,7 +102,7 @@ func TestAVolumeIsWhatItsClassPromised(t *testing.T) {
 // compare asks of a volume, and of what a cache keeps of it: both must have the same answer.
 func compare(t *testing.T, claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, c *storagev1.StorageClass, want string) {
 	t.Helper()
-	p := OfClass(c, Lookup{})
+	p := OfClass(c, nil)
 	if diff := cmp.Diff(want, Verify(claim, pv, c, p)); diff != "" {
 		t.Errorf("it says (-want +got):\n%s", diff)
 	}
