@@ -367,7 +367,9 @@ func TestSecretsThatAreNoKeyStores(t *testing.T) {
 			"spec.credentialsSecretRef names Secret token, which is the token of a service account, and no key store's; name another",
 		},
 		"one that calls itself something else": {
-			"token", func(s *corev1.Secret) { s.Annotations = map[string]string{corev1.ServiceAccountNameKey: "terroir-manager"} },
+			"token", func(s *corev1.Secret) {
+				s.Annotations = map[string]string{corev1.ServiceAccountNameKey: "terroir-manager"}
+			},
 			"spec.credentialsSecretRef names Secret token, which is the token of a service account, and no key store's; name another",
 		},
 		"a token by which nodes join": {
