@@ -96,6 +96,8 @@ type gateDecision struct {
 	// lift: it need not wait any longer. free: because it owes nothing, as far as policies are known.
 	lift, free      bool
 	reason, message string
+	// claims are those that were judged.
+	claims []*corev1.PersistentVolumeClaim
 }
 
 func (g *Gates) pass(ctx context.Context) (reconcile.Result, error) {
@@ -212,6 +214,7 @@ func (w gateWorld) gate(p *seenPod, owed policy.Obligation) (d gateDecision, dec
 		if w.unrecorded(claim) {
 			return d, false
 		}
+		d.claims = append(d.claims, claim)
 		denials = append(denials, w.against(owed, claim)...)
 	}
 	if len(denials) > 0 {
@@ -286,10 +289,33 @@ func (g *Gates) carryOut(ctx context.Context, current *snapshot.Snapshot, world 
 
 // settle writes what was decided of a pod. That it is proven is said before the gate is lifted: it is true by then, and nobody would come back to say it.
 func (g *Gates) settle(ctx context.Context, d gateDecision, now time.Time) error {
+	if d.lift {
+		if still, err := g.still(ctx, d.claims); err != nil || !still {
+			return err // who changed a claim will be heard of
+		}
+	}
 	if err := g.condition(ctx, d, now); err != nil || !d.lift {
 		return err
 	}
 	return g.lift(ctx, d.pod)
+}
+
+// still reports whether claims are those that were judged, and have, or ask for, the volumes that they did: whoever may write a claim may delete it at the
+// same moment, and make another one by its name.
+func (g *Gates) still(ctx context.Context, judged []*corev1.PersistentVolumeClaim) (bool, error) {
+	for _, was := range judged {
+		var is corev1.PersistentVolumeClaim
+		err := g.live.Get(ctx, client.ObjectKeyFromObject(was), &is)
+		switch {
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("reading claim %s/%s as it is now: %w", was.Namespace, was.Name, err)
+		case claimChanged(was, &is):
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // status is what the condition of the pod says.

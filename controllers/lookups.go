@@ -102,6 +102,20 @@ func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 	return pods, namespaces
 }
 
+// LetGo names a pod that waits for a node and mounts a claim of this name, for which its gate was lifted; empty: there is none. False while pods are not known.
+func (l Lookups) LetGo(namespace, claim string) (pod string, known bool) {
+	pods, err := l.pods()
+	if err != nil {
+		return "", false
+	}
+	for _, p := range pods {
+		if p.Namespace == namespace && p.letGo() && slices.Contains(p.claims, claim) {
+			return p.Name, true
+		}
+	}
+	return "", true
+}
+
 // Classes gives all StorageClasses, by name, or false where something of them could not be read. They are read from the API server itself: whoever creates a
 // class and a claim with one command is only milliseconds behind, and a claim that was admitted because nobody knew its class stays.
 func (l Lookups) Classes() ([]placement.Class, bool) {

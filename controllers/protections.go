@@ -103,10 +103,26 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 		v.Mismatch = fmt.Sprintf("StorageClass %s is another class than the one that was recorded of the claim, so it does not tell how the volume is, or will be, made; create the claim again", name)
 	case pv != nil:
 		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, v.Protection)
+	default:
+		v.Mismatch = p.unmade(claim)
 	}
 	v.Keys = p.meaning(v.Protection)
 	v.Proven = proven(claim, pv, v.Keys)
 	return v
+}
+
+// unmade says, of a claim that has no volume, why its class does not tell what it will get: a volume that is there already, or that somebody may still
+// make by hand, goes before one that the class makes. Once the claim has it, it is looked at itself.
+func (p protections) unmade(claim *corev1.PersistentVolumeClaim) string {
+	awaited := p.depot.awaited(claim)
+	switch {
+	case awaited == "":
+		return ""
+	case awaited == claim.Spec.VolumeName:
+		return fmt.Sprintf("it names volume %s and does not have it yet, so its StorageClass does not tell how its volume is made", awaited)
+	default:
+		return fmt.Sprintf("it may get volume %s, which is there already and nobody's, instead of one that its StorageClass makes; delete that one, or have another claim take it", awaited)
+	}
 }
 
 // unknownProtection is what nobody can tell, and why.

@@ -171,7 +171,7 @@ func rotate(mgr ctrl.Manager, dir string, certified chan struct{}) error {
 func newHandlers(mgr ctrl.Manager, store *snapshot.Store) (*webhook.Handlers, error) {
 	lookups := controllers.Lookups{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Store: store, Now: time.Now}
 	handlers, err := webhook.New(webhook.Options{
-		Snapshots: store, Namespaces: lookups, Nodes: lookups, Facts: lookups, Owing: lookups, Violating: lookups, Classes: lookups,
+		Snapshots: store, Namespaces: lookups, Nodes: lookups, Facts: lookups, Owing: lookups, Violating: lookups, Classes: lookups, LetGo: lookups,
 		Live: mgr.GetAPIReader(), Now: time.Now, Log: mgr.GetLogger().WithName("webhook"), Metrics: metrics.Registry,
 	})
 	if err != nil {

@@ -32,6 +32,9 @@ type claimSpec struct {
 
 // claims refuses a claim of which no volume can ever be encrypted as demanded, while whoever asks can still choose another class. It is an early
 // answer: what guarantees is the gate of the pods, which looks at the volume itself.
+//
+// One thing the gate cannot see: that a claim is deleted after a pod was let go for it, while the pod waits for a node, and made anew with other data, or
+// for a volume that is there. So a claim of that name is refused until the pod is gone.
 func (h *Handlers) claims(_ context.Context, r *request[claim]) answer {
 	if !r.is("", "persistentvolumeclaims", "CREATE") || r.Object == nil {
 		return undecided("Terroir judges PersistentVolumeClaims here when they are created, and nothing else")
@@ -46,12 +49,28 @@ func (h *Handlers) claims(_ context.Context, r *request[claim]) answer {
 	if _, ok := classes(h.Classes); !ok {
 		return undecided("Terroir is not ready to judge claims in namespace %s: it has not read the StorageClasses yet; try again", r.Namespace)
 	}
+	pod, known := h.letGo(r)
+	switch {
+	case !known:
+		return undecided("Terroir is not ready to judge claims in namespace %s: it does not know its pods yet; try again", r.Namespace)
+	case pod != "":
+		return refuse("persistentvolumeclaim %s/%s is refused: pod %s waits for a node, and was let go for another claim of this name; delete the pod first, so that what comes in its place waits for this claim",
+			r.Namespace, r.Object.Metadata.Name, pod)
+	}
 	denials, warnings := l.claims(l.owed, []claim{*r.Object}, h.Classes, h.Now())
 	if len(denials) > 0 {
 		m := r.Object.Metadata
 		return refuse("persistentvolumeclaim %s/%s is refused: %s", r.Namespace, cmp.Or(m.Name, m.GenerateName), strings.Join(denials, "; "))
 	}
 	return admit(nil, warnings...)
+}
+
+// letGo names a pod that was let go for a claim of the name that is asked for.
+func (h *Handlers) letGo(r *request[claim]) (pod string, known bool) {
+	if h.LetGo == nil {
+		return "", false
+	}
+	return h.LetGo.LetGo(r.Namespace, r.Object.Metadata.Name)
 }
 
 // claims are those that pods of the workload bring with them: by templates of a StatefulSet, and by generic ephemeral volumes.

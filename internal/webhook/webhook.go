@@ -65,6 +65,12 @@ type Classes interface {
 	Classes() ([]placement.Class, bool)
 }
 
+// LetGo names a pod, by namespace and claim, that waits for a node and has been let go for a claim of that name; empty: there is none. It is false while the
+// cache does not know the pods.
+type LetGo interface {
+	LetGo(namespace, claim string) (pod string, known bool)
+}
+
 // Reader reads an object from the API server itself, not from a cache. A manager's API reader does.
 type Reader interface {
 	Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error
@@ -81,7 +87,9 @@ type Options struct {
 	Violating Violating
 	// Classes may be nil: then claims are not admitted where encryption is owed, and nothing is said about them before.
 	Classes Classes
-	Live    Reader
+	// LetGo may be nil: then claims are not admitted where encryption is owed.
+	LetGo LetGo
+	Live  Reader
 	// Now is the clock. It is asked once per review.
 	Now func() time.Time
 	// Log hears of errors only. Its zero value is silent.
