@@ -169,6 +169,9 @@ func (k *Key) Means(driver, keyID string) bool {
 // Lease is how long a proof of the key lasts.
 func (k *Key) Lease() time.Duration { return k.pace.lease }
 
+// LeaseOf is how long proofs of a store's keys last.
+func LeaseOf(store *v1alpha1.KeyStore) time.Duration { return paceOf(store.Spec).lease }
+
 // flaw says why the key cannot be asked for at all; an empty reason: it can.
 func (k *Key) flaw() (reason, message string) {
 	if k.kind == "" {
