@@ -114,11 +114,10 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 // unmade says, of a claim that has no volume, why its class does not tell what it will get: a volume that is there already, or that somebody may still
 // make by hand, goes before one that the class makes. Once the claim has it, it is looked at itself.
 func (p protections) unmade(claim *corev1.PersistentVolumeClaim) string {
-	awaited := p.depot.awaited(claim)
-	switch {
-	case awaited == "":
+	switch awaited := p.depot.awaited(claim); awaited {
+	case "":
 		return ""
-	case awaited == claim.Spec.VolumeName:
+	case claim.Spec.VolumeName:
 		return fmt.Sprintf("it names volume %s and does not have it yet, so its StorageClass does not tell how its volume is made", awaited)
 	default:
 		return fmt.Sprintf("it may get volume %s, which is there already and nobody's, instead of one that its StorageClass makes; delete that one, or have another claim take it", awaited)
