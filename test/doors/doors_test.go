@@ -4,7 +4,7 @@
 //
 // # The tour
 //
-//   - The doors are data, a file for each group of them: pods, updates, bindings, nodes, namespaces, storage, self, later.
+//   - The doors are data, a file for each group of them: pods, updates, bindings, nodes, namespaces, storage, self, later, keys.
 //   - A [Variant] is one way through a door: who tries it, through which verb and resource, and what had to happen for the door to
 //     have been open. It says whether its effect happened, not merely whether there was an error.
 //   - stage_test.go is what a variant plays on: objects of its own, and clients that act as the weakest user who could try it.
@@ -104,7 +104,7 @@ func isBroken(err error) bool { return errors.As(err, &broken{}) }
 // Doors are all rows of the threat model, by number.
 func Doors() []Door {
 	var all []Door
-	for _, group := range [][]Door{podDoors(), updateDoors(), bindingDoors(), nodeDoors(), namespaceDoors(), storageDoors(), selfDoors(), laterDoors()} {
+	for _, group := range [][]Door{podDoors(), updateDoors(), bindingDoors(), nodeDoors(), namespaceDoors(), storageDoors(), selfDoors(), laterDoors(), keyDoors()} {
 		all = append(all, group...)
 	}
 	return sorted(all)

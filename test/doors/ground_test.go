@@ -261,6 +261,22 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: storage-edito
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
+metadata: {name: doors-agent}
+rules:
+- {apiGroups: [terroir.dev], resources: [keyobservations, keystores/status, encryptionkeys/status], verbs: [get, list, create, patch, update, delete]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, create, patch, update, delete]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: doors-agent}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: doors-agent}
+subjects:
+- {kind: ServiceAccount, namespace: terroir-system, name: terroir-keyprobe}
+- {kind: ServiceAccount, namespace: terroir-system, name: terroir-keyprobe-milan}
+- {kind: ServiceAccount, namespace: terroir-system, name: terroir-keyprobe-manager}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
 metadata: {name: doors-platform-editor}
 rules: [{apiGroups: ["*"], resources: ["*"], verbs: [get, list, watch, create, patch, update, delete, deletecollection]}]
 ---
@@ -332,11 +348,16 @@ apiVersion: terroir.dev/v1alpha1
 kind: ClusterPlacementPolicy
 metadata: {name: doors-local-$phase}
 spec: {namespaceSelector: {matchLabels: {local: $phase}}, trustLevels: [trusted], enforcement: Enforce, nodeLocalStorage: Deny}
+---
+apiVersion: terroir.dev/v1alpha1
+kind: ClusterPlacementPolicy
+metadata: {name: doors-keys-$phase}
+spec: {namespaceSelector: {matchLabels: {keys: $phase}}, trustLevels: [trusted], enforcement: Enforce, encryption: {}}
 `)
 	if err != nil || p == without {
 		return err
 	}
-	for _, name := range []string{"doors-", "doors-local-"} {
+	for _, name := range []string{"doors-", "doors-local-", "doors-keys-"} {
 		err = errors.Join(err, s.policyReady(ctx, s.fill(name+"$phase")))
 	}
 	return err

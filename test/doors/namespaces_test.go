@@ -11,7 +11,7 @@ import (
 
 // namespaceDoors are the doors by which a namespace owes less than it should.
 func namespaceDoors() []Door {
-	return []Door{{Number: 15, Name: "a namespace relabelled out; its floor edited", ClosedBy: "fence: marks and floors by Terroir; labels by whoever may change the policy", Variants: relabelledNamespaces()}}
+	return []Door{{Number: 15, Name: "a namespace relabelled out; its floor edited", ClosedBy: "fence: marks and floors by Terroir; labels by whoever may change the policy", Variants: append(relabelledNamespaces(), unencryptedNamespaces()...)}}
 }
 
 func relabelledNamespaces() []Variant {

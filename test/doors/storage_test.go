@@ -19,9 +19,9 @@ import (
 func storageDoors() []Door {
 	return []Door{
 		{Number: 30, Name: "selected-node of a PVC, also of a clone", ClosedBy: "fence: only the scheduler", Variants: selectedNodes()},
-		{Number: 31, Name: "a StorageClass edited or made anew", ClosedBy: "fence", Variants: classes()},
-		{Number: 32, Name: "PVs without affinity, with a late one, prebound", ClosedBy: "volume audit", Variants: volumes()},
-		{Number: 33, Name: "a governed volume mounted or cloned elsewhere", ClosedBy: "lineage; volume audit", Variants: lineage()},
+		{Number: 31, Name: "a StorageClass edited or made anew", ClosedBy: "fence", Variants: append(classes(), otherClasses()...)},
+		{Number: 32, Name: "PVs without affinity, with a late one, prebound", ClosedBy: "volume audit; fence: proofs by Terroir alone", Variants: append(volumes(), forgedProofs()...)},
+		{Number: 33, Name: "a governed volume mounted or cloned elsewhere", ClosedBy: "lineage; volume audit; fence: records by Terroir alone", Variants: append(lineage(), forgedRecords()...)},
 		{Number: 34, Name: "a VolumeAttachment to another node", ClosedBy: "fence: only the attach-detach controller", Variants: attachments()},
 	}
 }

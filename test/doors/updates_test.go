@@ -15,7 +15,7 @@ import (
 // updateDoors are the doors by which a pod is changed after it was admitted.
 func updateDoors() []Door {
 	return []Door{
-		{Number: 11, Name: "gates removed, affinity edited while gated", ClosedBy: "fence: gates of ours only by Terroir; nodeSelector and constraint stay", Variants: gates()},
+		{Number: 11, Name: "gates removed, affinity edited while gated", ClosedBy: "fence: gates of ours only by Terroir; nodeSelector and constraint stay", Variants: append(gates(), encryptionGates()...)},
 		{Number: 13, Name: "labels and annotations of a running pod changed", ClosedBy: "fence: what a pod was judged by stays", Variants: stamps()},
 		{Number: 14, Name: "a foreign pod brought into a governed set", ClosedBy: "fence: labels of running pods in governed namespaces", Variants: adoptions()},
 	}

@@ -20,6 +20,12 @@ func account(words, name string) who {
 	}}
 }
 
+// agent is one that asks key stores, by the name of its service account, to which somebody granted more than config/keyprobe does.
+func agent(words, name string) who {
+	const home = "system:serviceaccounts:terroir-system"
+	return person(words, "system:serviceaccount:terroir-system:"+name, "system:serviceaccounts", home)
+}
+
 func person(words, name string, groups ...string) who {
 	return who{words, func(*stage) (string, []string) { return name, groups }}
 }
@@ -49,6 +55,10 @@ var (
 	podOperator     = account("operator that patches pods", "pod-operator")
 	tenantsOperator = account("tenants operator that edits namespaces", "tenants")
 	storageEditor   = person("storage editor", "storage-editor")
+	// otherAgent asks key stores from another zone than the one of which it tells, managersAgent beside Terroir.
+	otherAgent        = agent("agent of another zone", "terroir-keyprobe-milan")
+	managersAgent     = agent("agent beside Terroir", "terroir-keyprobe")
+	agentNamedManager = agent("agent of a zone called manager", "terroir-keyprobe-manager")
 	// platformEditor may write nearly everything but does not maintain Terroir.
 	platformEditor = person("platform editor", "platform-editor")
 	bootstrapper   = person("holder of a bootstrap token", "system:bootstrap:"+bootstrapID, "system:bootstrappers")

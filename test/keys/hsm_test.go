@@ -135,9 +135,18 @@ func TestADestroyedKeyIsToldAndTouchesNothingThatRuns(t *testing.T) {
 	w.shown(t, "gone")
 	w.destroy(t, "gone")
 	w.phase(t, "gone", v1alpha1.PhaseDestroyed)
+	w.revoked(t, "gone")
+	w.untouched(t, running)
+	w.kill(t, running)
+	w.waits(t, "gone", "gone", "Destroyed")
+}
+
+// revoked waits until the policy of a namespace tells that the key of a running pod's volume is revoked.
+func (w *world) revoked(t *testing.T, policy string) {
+	t.Helper()
 	eventually(t, "the policy tells that the key of a running pod's volume is revoked", func() error {
 		p := &v1alpha1.ClusterPlacementPolicy{}
-		if err := w.Get(t.Context(), client.ObjectKey{Name: "gone"}, p); err != nil {
+		if err := w.Get(t.Context(), client.ObjectKey{Name: policy}, p); err != nil {
 			return err
 		}
 		for _, r := range p.Status.Reasons {
@@ -147,12 +156,15 @@ func TestADestroyedKeyIsToldAndTouchesNothingThatRuns(t *testing.T) {
 		}
 		return fmt.Errorf("its reasons are %v", p.Status.Reasons)
 	})
+}
+
+// untouched sees that a running pod is the one that it was.
+func (w *world) untouched(t *testing.T, running *corev1.Pod) {
+	t.Helper()
 	after := &corev1.Pod{}
 	if err := w.Get(t.Context(), client.ObjectKeyFromObject(running), after); err != nil || after.UID != running.UID || !after.DeletionTimestamp.IsZero() {
 		t.Fatalf("the running pod was touched: %v %v", err, after)
 	}
-	w.kill(t, running)
-	w.waits(t, "gone", "gone", "Destroyed")
 }
 
 func TestAReplacedKeyWaitsForAPerson(t *testing.T) {

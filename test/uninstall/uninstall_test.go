@@ -88,6 +88,7 @@ func TestTerroirGoes(t *testing.T) {
 			t.Errorf("the nodes carry %v", labels)
 		}
 		w.running(t, "patients", map[string]int{"plain": 2, "web": 2, "db": 2, "agent": 3, "waiting": 1, "": 1})
+		w.running(t, "sealed", map[string]int{"db": 1})
 		w.scan(t, "Node", "Pod")
 	})
 	w.tell(t, "what was restarted asks for nothing", func(t *testing.T) {
@@ -143,7 +144,7 @@ func TestTerroirLeavesItsKinds(t *testing.T) {
 	})
 	w.tell(t, "Terroir takes up what was kept", func(t *testing.T) {
 		w.install(t)
-		w.policyReady(t)
+		w.policyReady(t, "patients", "sealed")
 	})
 }
 
@@ -200,6 +201,7 @@ func (w *world) gone(t *testing.T) {
 		t.Errorf("nodes still carry %v", labels)
 	}
 	w.running(t, "patients", map[string]int{"plain": 2, "web": 2, "db": 2, "agent": 3})
+	w.running(t, "sealed", map[string]int{"db": 1}) // the gate is gone, too
 	w.create(t, `{apiVersion: v1, kind: Pod, metadata: {name: new, namespace: patients}, spec: {nodeSelector: {kubernetes.io/hostname: london}, containers: [{name: c, image: x}]}}`)
 	w.running(t, "patients", map[string]int{"plain": 2, "web": 2, "db": 2, "agent": 3, "": 1})
 	p := w.pod(t, "patients", "new")

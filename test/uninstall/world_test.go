@@ -145,6 +145,77 @@ metadata: {name: agent, namespace: free}
 spec: {selector: {matchLabels: {app: agent}}, template: {metadata: {labels: {app: agent}}, spec: {terminationGracePeriodSeconds: 0, nodeSelector: {kubernetes.io/hostname: london}, containers: [{name: c, image: x}]}}}
 `
 
+// keys is a store that does not answer, with a key in it. Its observations, a proof and a gate come of it.
+const keys = `
+apiVersion: v1
+kind: Secret
+metadata: {name: bao-token, namespace: terroir-system}
+stringData: {token: x}
+---
+apiVersion: terroir.dev/v1alpha1
+kind: KeyStore
+metadata: {name: silent}
+spec:
+  type: Transit
+  transit: {address: "https://127.0.0.1:1"}
+  credentialsSecretRef: {name: bao-token}
+  declared: {custody: Customer, protection: HSM, zones: {home: [par-1]}}
+---
+apiVersion: terroir.dev/v1alpha1
+kind: EncryptionKey
+metadata: {name: kek}
+spec: {store: silent, ref: {transit: {key: kek}}, namespaceSelector: {matchLabels: {data: sealed}}, storage: [{driver: block-storage.csi.stackit.cloud, keyID: id-kek}]}
+---
+apiVersion: terroir.dev/v1alpha1
+kind: ClusterPlacementPolicy
+metadata: {name: sealed}
+spec: {namespaceSelector: {matchLabels: {data: sealed}}, trustLevels: [in-france], enforcement: Enforce, encryption: {keys: [kek]}}
+`
+
+// sealed is a namespace that owes encryption. The proof on its volume is from better days, and not of this claim: so the pod waits.
+const sealed = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: sealed, labels: {data: sealed}}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: sealed}
+provisioner: block-storage.csi.stackit.cloud
+parameters: {type: premium, encrypted: "true", kmsKeyID: id-kek, kmsKeyringID: ring, kmsKeyVersion: "1", kmsServiceAccount: keys@example.org}
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: sealed, annotations: {terroir.dev/encryption-proof: "before:kek:sha256:0"}}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 1Gi}
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: sealed
+  claimRef: {namespace: sealed, name: data}
+  csi: {driver: block-storage.csi.stackit.cloud, volumeHandle: sealed}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [par-1]}]}]}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: sealed}
+spec: {accessModes: [ReadWriteOnce], storageClassName: sealed, resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: sealed}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: x}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+`
+
 const patients = `
 apiVersion: v1
 kind: Namespace
@@ -189,9 +260,9 @@ spec: {terminationGracePeriodSeconds: 0, schedulingGates: [{name: terroir.dev/lo
 // govern creates a world in which everything is that has to be taken back.
 func (w *world) govern(t *testing.T) {
 	t.Helper()
-	w.ensure(t, ground+"---"+others)
-	w.policyReady(t)
-	w.ensure(t, patients)
+	w.ensure(t, ground+"---"+others+"---"+keys)
+	w.policyReady(t, "patients", "sealed")
+	w.ensure(t, patients+"---"+sealed)
 	w.running(t, "patients", map[string]int{"plain": 2, "web": 2, "db": 2, "agent": 2, "": 1})
 	w.running(t, "free", map[string]int{"web": 2, "agent": 1})
 	eventually(t, "the operator's Deployment runs", func() error {
@@ -213,28 +284,72 @@ func (w *world) govern(t *testing.T) {
 		}
 		return err
 	})
+	w.waitsForItsKey(t)
 }
 
-func (w *world) policyReady(t *testing.T) {
+// waitsForItsKey waits until all has come of the demand for encryption that has to be taken back: the mark, the record on the claim, the observation of the
+// key, and a pod behind the gate that was told why.
+func (w *world) waitsForItsKey(t *testing.T) {
 	t.Helper()
-	eventually(t, "the policy is enforced", func() error {
-		var p v1alpha1.ClusterPlacementPolicy
-		if err := w.Get(t.Context(), client.ObjectKey{Name: "patients"}, &p); err != nil {
+	eventually(t, "a pod waits for its key", func() error {
+		var n corev1.Namespace
+		var v corev1.PersistentVolume
+		var c corev1.PersistentVolumeClaim
+		var o v1alpha1.KeyObservation
+		var pods corev1.PodList
+		err := errors.Join(
+			w.Get(t.Context(), client.ObjectKey{Name: "sealed"}, &n), w.Get(t.Context(), client.ObjectKey{Name: "sealed"}, &v),
+			w.Get(t.Context(), client.ObjectKey{Namespace: "sealed", Name: "data"}, &c),
+			w.Get(t.Context(), client.ObjectKey{Name: "kek.manager"}, &o), w.List(t.Context(), &pods, client.InNamespace("sealed")),
+		)
+		if err != nil {
 			return err
 		}
-		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
-			return fmt.Errorf("its conditions are %v", p.Status.Conditions)
+		if n.Labels[v1alpha1.EncryptedLabel] != "true" || c.Annotations[v1alpha1.ClassAnnotation] == "" || c.Labels[v1alpha1.KeyLabel] != "kek" || c.Status.Phase != corev1.ClaimBound {
+			return fmt.Errorf("the namespace has labels %v, and the claim %v and %v and is %s", n.Labels, c.Labels, c.Annotations, c.Status.Phase)
+		}
+		if v.Annotations[v1alpha1.ProofAnnotation] == "" || o.Spec.Outcome != v1alpha1.OutcomeUnreachable {
+			return fmt.Errorf("the volume has %v, and the key was %+v", v.Annotations, o.Spec)
+		}
+		if len(pods.Items) != 1 || !gated(&pods.Items[0]) || !told(&pods.Items[0]) {
+			return fmt.Errorf("the pods are %+v", pods.Items)
 		}
 		return nil
 	})
 }
 
+func gated(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Spec.SchedulingGates, func(g corev1.PodSchedulingGate) bool { return g.Name == v1alpha1.EncryptionGate })
+}
+
+// told tells whether a pod says why it waits.
+func told(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == v1alpha1.EncryptionProvenCondition })
+}
+
+func (w *world) policyReady(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		eventually(t, "policy "+name+" is enforced", func() error {
+			var p v1alpha1.ClusterPlacementPolicy
+			if err := w.Get(t.Context(), client.ObjectKey{Name: name}, &p); err != nil {
+				return err
+			}
+			if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
+				return fmt.Errorf("its conditions are %v", p.Status.Conditions)
+			}
+			return nil
+		})
+	}
+}
+
 // reset removes the workloads of the story, so that it can begin again.
 func (w *world) reset(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"patients", "told"} {
+	for _, name := range []string{"patients", "told", "sealed"} {
 		w.remove(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
+	w.remove(t, &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "sealed"}})
 }
 
 // kept checks what is left where the kinds were to stay.
