@@ -165,7 +165,7 @@ func (w *sealed) world(t *testing.T) gateWorld {
 		g.namespaces[w.namespaces[i].Name] = demandingIn(set, &w.namespaces[i])
 	}
 	g.protections = protections{
-		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, depot: depotIn(stored), at: noon,
+		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, meant: meantBy(w.keys), depot: depotIn(stored), at: noon,
 	}
 	if w.class.Name != "" {
 		g.classes[w.class.Name] = protectedBy(&w.class, nil)

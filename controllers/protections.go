@@ -41,8 +41,9 @@ type protections struct {
 	classes map[string]protectedClass // by name
 	origins map[types.UID]origin      // of claims that were made from something, by their UID
 	keys    map[string]keys.Verdict   // by name
-	braked  map[string]bool           // KeyStores by whose word nobody is evicted
-	lookup  storage.Lookup            // what classes point to, as far as it was asked for
+	meant   map[driversKey][]keys.Verdict
+	braked  map[string]bool // KeyStores by whose word nobody is evicted
+	lookup  storage.Lookup  // what classes point to, as far as it was asked for
 	depot   depot
 	at      time.Time // when all that was so
 	// unfollowed: some of it was read from the API server, and nobody will hear when that changes.
@@ -141,13 +142,25 @@ func (p protections) meaning(s storage.Protection) []keys.Verdict {
 	if s.KeyID == "" {
 		return nil
 	}
-	var all []keys.Verdict
-	for _, name := range slices.Sorted(maps.Keys(p.keys)) {
-		if v := p.keys[name]; v.Key != nil && v.Key.Means(s.Driver, s.KeyID) {
-			all = append(all, v)
+	return p.meant[driversKey{s.Driver, s.KeyID}]
+}
+
+// driversKey is a key as a CSI driver names it.
+type driversKey struct{ driver, id string }
+
+// meantBy finds keys by how drivers name them. It is worked out once: volumes are many, and each asks.
+func meantBy(all map[string]keys.Verdict) map[driversKey][]keys.Verdict {
+	meant := map[driversKey][]keys.Verdict{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if all[name].Key == nil {
+			continue
+		}
+		for _, s := range all[name].Key.Storage() {
+			named := driversKey{string(s.Driver), s.KeyID}
+			meant[named] = append(meant[named], all[name])
 		}
 	}
-	return all
+	return meant
 }
 
 // next is when time alone may change what is known of a key.

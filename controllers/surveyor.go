@@ -56,7 +56,7 @@ func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[
 	}
 	verdicts := judgeKeys(world, now)
 	p := protections{
-		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: verdicts, braked: brakedStores(world, verdicts),
+		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: verdicts, meant: meantBy(verdicts), braked: brakedStores(world, verdicts),
 		depot: depotIn(stored), at: now,
 	}
 	asked, err := s.inquire(ctx)
