@@ -29,7 +29,7 @@ func bearersIn(w gateWorld) []bearer {
 		}
 		owed, known := w.owed(p)
 		wants := known && owed.Encryption != nil && owed.Encryption.OnRevocation == v1alpha1.OnRevocationEvict
-		all = append(all, bearer{pod: p, leaving: p.leaving, keys: under, evict: wants})
+		all = append(all, bearer{pod: p, keys: under, evict: wants})
 	}
 	return all
 }

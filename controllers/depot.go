@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
@@ -52,6 +53,10 @@ type depot struct {
 	alike map[handle][]*corev1.PersistentVolume
 	// copies are the claims whose data is asked for from another namespace, by that namespace.
 	copies map[string][]*corev1.PersistentVolumeClaim
+	// free are the volumes that are there and nobody's: for any claim of the class by whose name they go.
+	free map[string]*corev1.PersistentVolume
+	// reserved are those that wait for the claim of a name.
+	reserved map[types.NamespacedName]*corev1.PersistentVolume
 }
 
 type handle struct{ driver, handle string }
@@ -60,6 +65,7 @@ func depotIn(w storageWorld) depot {
 	s := depot{
 		claims: map[string]map[string]*corev1.PersistentVolumeClaim{}, volumes: map[string]*corev1.PersistentVolume{}, attached: map[string][]string{},
 		alike: map[handle][]*corev1.PersistentVolume{}, copies: map[string][]*corev1.PersistentVolumeClaim{},
+		free: map[string]*corev1.PersistentVolume{}, reserved: map[types.NamespacedName]*corev1.PersistentVolume{},
 	}
 	for i := range w.claims {
 		c := &w.claims[i]
@@ -74,6 +80,7 @@ func depotIn(w storageWorld) depot {
 	for i := range w.volumes {
 		v := &w.volumes[i]
 		s.volumes[v.Name] = v
+		s.offer(v)
 		if csi := v.Spec.CSI; csi != nil {
 			key := handle{csi.Driver, csi.VolumeHandle}
 			s.alike[key] = append(s.alike[key], v)
@@ -85,6 +92,35 @@ func depotIn(w storageWorld) depot {
 		}
 	}
 	return s
+}
+
+// offer notes a volume that a claim may still get. Which of several is all the same: the first by name.
+func (s depot) offer(v *corev1.PersistentVolume) {
+	first := func(known *corev1.PersistentVolume) bool { return known == nil || v.Name < known.Name }
+	switch of := v.Spec.ClaimRef; {
+	case of == nil:
+		if first(s.free[v.Spec.StorageClassName]) {
+			s.free[v.Spec.StorageClassName] = v
+		}
+	case of.UID == "":
+		if key := (types.NamespacedName{Namespace: of.Namespace, Name: of.Name}); first(s.reserved[key]) {
+			s.reserved[key] = v
+		}
+	}
+}
+
+// awaited is a volume that a claim without one may get instead of one that its class makes; empty: there is none. Whoever wrote its name into the claim
+// means that one; of others, Kubernetes prefers what is there to what would have to be made.
+func (s depot) awaited(c *corev1.PersistentVolumeClaim) string {
+	if c.Spec.VolumeName != "" {
+		return c.Spec.VolumeName
+	}
+	for _, v := range []*corev1.PersistentVolume{s.reserved[types.NamespacedName{Namespace: c.Namespace, Name: c.Name}], s.free[classOf(c)]} {
+		if v != nil {
+			return v.Name
+		}
+	}
+	return ""
 }
 
 // volumeOf is the volume that a claim is bound to: both say so. Nil: none, as of a claim that does not exist.

@@ -11,10 +11,11 @@
 //     audit of everything that is there found.
 //   - [Keys]: key stores, keys and what observers saw of them → statuses of keys and stores.
 //   - [Marks]: namespaces, claims, volumes and classes → the marks by which guards know volumes and classes.
-//   - [Gates]: snapshot, pods, claims, volumes, classes and keys → the gates of pods whose volumes are proven, why the others wait, and what was proven, on
-//     claims and volumes.
+//   - [Gates]: snapshot, pods, claims, volumes, classes and keys → the gates of pods whose volumes are proven, why the others wait, what was proven, on
+//     claims and volumes, and the evictions that policies want when a key is revoked.
 //   - [Fence]: policies and settings → admission policies, webhook configurations, TerroirConfig.
 //
-// Events are coalesced: whatever happens within a moment leads to one [Pass]. Nothing is polled; a pass that knows when time
-// alone changes its answer comes back then. Only the audit also sweeps every ten minutes, as a safety net.
+// Events are coalesced: whatever happens within a moment leads to one [Pass]. A pass that knows when time alone
+// changes its answer comes back then. Nothing is polled but what cannot be followed, while a pod waits for it; audit and gates also sweep every ten
+// minutes, as a safety net.
 package controllers

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -97,6 +96,8 @@ type gateDecision struct {
 	// lift: it need not wait any longer. free: because it owes nothing, as far as policies are known.
 	lift, free      bool
 	reason, message string
+	// claims are those that were judged.
+	claims []*corev1.PersistentVolumeClaim
 }
 
 func (g *Gates) pass(ctx context.Context) (reconcile.Result, error) {
@@ -213,6 +214,7 @@ func (w gateWorld) gate(p *seenPod, owed policy.Obligation) (d gateDecision, dec
 		if w.unrecorded(claim) {
 			return d, false
 		}
+		d.claims = append(d.claims, claim)
 		denials = append(denials, w.against(owed, claim)...)
 	}
 	if len(denials) > 0 {
@@ -287,10 +289,33 @@ func (g *Gates) carryOut(ctx context.Context, current *snapshot.Snapshot, world 
 
 // settle writes what was decided of a pod. That it is proven is said before the gate is lifted: it is true by then, and nobody would come back to say it.
 func (g *Gates) settle(ctx context.Context, d gateDecision, now time.Time) error {
+	if d.lift {
+		if still, err := g.still(ctx, d.claims); err != nil || !still {
+			return err // who changed a claim will be heard of
+		}
+	}
 	if err := g.condition(ctx, d, now); err != nil || !d.lift {
 		return err
 	}
 	return g.lift(ctx, d.pod)
+}
+
+// still reports whether claims are those that were judged, and have, or ask for, the volumes that they did: whoever may write a claim may delete it at the
+// same moment, and make another one by its name.
+func (g *Gates) still(ctx context.Context, judged []*corev1.PersistentVolumeClaim) (bool, error) {
+	for _, was := range judged {
+		var is corev1.PersistentVolumeClaim
+		err := g.live.Get(ctx, client.ObjectKeyFromObject(was), &is)
+		switch {
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("reading claim %s/%s as it is now: %w", was.Namespace, was.Name, err)
+		case claimChanged(was, &is):
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // status is what the condition of the pod says.
@@ -379,7 +404,8 @@ func (g *Gates) tell(d gateDecision) {
 	}
 	g.told[d.pod.UID] = says
 	of := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: d.pod.Namespace, Name: d.pod.Name, UID: d.pod.UID}
-	g.recorder.Eventf(of, nil, corev1.EventTypeWarning, v1alpha1.ReasonEncryptionNotProven, "Wait", "%s", d.message)
+	// Recorders count events of one reason and action as one, and keep the first one's words. Another cause is other news.
+	g.recorder.Eventf(of, nil, corev1.EventTypeWarning, d.reason, fmt.Sprintf("Wait-%08x", uint32(says)), "%s", d.message)
 }
 
 // forget forgets all pods but these.
@@ -391,52 +417,4 @@ func (g *Gates) forget(all []gateDecision) {
 		}
 	}
 	g.told = told
-}
-
-// certainty makes sure, before a gate is lifted because nobody demands anything, that everything which might demand it is known as it is
-// now: what put the gate there may be newer than all that this loop has seen.
-type certainty struct {
-	live     client.Reader
-	current  *snapshot.Snapshot
-	asked    bool
-	policies bool
-	known    map[string]bool // namespaces
-}
-
-func newCertainty(live client.Reader, current *snapshot.Snapshot) *certainty {
-	return &certainty{live: live, current: current, known: map[string]bool{}}
-}
-
-// of reports whether what a namespace owes is known as it is now.
-func (c *certainty) of(ctx context.Context, seen *corev1.Namespace) (bool, error) {
-	if err := c.ask(ctx); err != nil {
-		return false, err
-	}
-	if known, asked := c.known[seen.Name]; asked {
-		return known, nil
-	}
-	var is corev1.Namespace
-	if err := c.live.Get(ctx, client.ObjectKey{Name: seen.Name}, &is); err != nil {
-		return false, fmt.Errorf("reading namespace %s as it is now: %w", seen.Name, err)
-	}
-	c.known[seen.Name] = c.policies && is.UID == seen.UID && maps.Equal(is.Labels, seen.Labels) && maps.Equal(is.Annotations, seen.Annotations)
-	return c.known[seen.Name], nil
-}
-
-// ask reads all policies, once.
-func (c *certainty) ask(ctx context.Context) error {
-	if c.asked {
-		return nil
-	}
-	var cluster v1alpha1.ClusterPlacementPolicyList
-	var namespaced v1alpha1.PlacementPolicyList
-	for _, list := range []client.ObjectList{&cluster, &namespaced} {
-		if err := c.live.List(ctx, list); err != nil {
-			return fmt.Errorf("reading %T as they are now: %w", list, err)
-		}
-	}
-	c.asked = true
-	w := demandWorld{clusterPolicies: cluster.Items, policies: namespaced.Items}
-	c.policies = w.within(c.current.Knows)
-	return nil
 }

@@ -81,7 +81,7 @@ func TestAGateIsLiftedFromThePodThatWasMeant(t *testing.T) {
 		w := waiting()
 		there := w.pod.DeepCopy()
 		c.there(there)
-		k := keeping(t, there)
+		k := keeping(t, there, &w.claims[0])
 		k.carry(t, w)
 		if diff := cmp.Diff(c.want, k.is(t, there)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -96,7 +96,7 @@ func TestTheGateOfAPodThatHasComeByTheNameStays(t *testing.T) {
 	w := waiting()
 	there := w.pod.DeepCopy()
 	there.UID = "successor"
-	k := keeping(t, there)
+	k := keeping(t, there, &w.claims[0])
 	k.carry(t, w)
 	if got := k.is(t, there); !strings.Contains(got, v1alpha1.EncryptionGate) {
 		t.Error(got)
@@ -127,7 +127,27 @@ func TestWhatLeavesNothingToBeDone(t *testing.T) {
 }
 
 func TestAPodThatIsGoneIsNoFailure(t *testing.T) {
-	keeping(t).carry(t, waiting())
+	w := waiting()
+	keeping(t, &w.claims[0]).carry(t, w)
+}
+
+func TestAGateIsLiftedForTheClaimsThatWereMeant(t *testing.T) {
+	for what, tweak := range map[string]func(*corev1.PersistentVolumeClaim){
+		"another claim has come by the name":           func(c *corev1.PersistentVolumeClaim) { c.UID = "successor" },
+		"somebody has named a volume in it":            func(c *corev1.PersistentVolumeClaim) { c.Spec.VolumeName = "by-hand" },
+		"somebody has it override what its class says": func(c *corev1.PersistentVolumeClaim) { c.Spec.VolumeAttributesClassName = new("plain") },
+		"it is gone, and there is one by another name": func(c *corev1.PersistentVolumeClaim) { c.Name = "other" },
+		"the old annotation on it names another class": func(c *corev1.PersistentVolumeClaim) { c.Annotations[corev1.BetaStorageClassAnnotation] = "slow" },
+	} {
+		w := waiting()
+		there := w.claims[0].DeepCopy()
+		tweak(there)
+		k := keeping(t, w.pod.DeepCopy(), there)
+		k.carry(t, w)
+		if diff := cmp.Diff("example.org/other terroir.dev/encryption", k.is(t, &w.pod)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
 }
 
 func TestAPodThatWaitsIsToldWhyOnce(t *testing.T) {
@@ -142,7 +162,7 @@ func TestAPodThatWaitsIsToldWhyOnce(t *testing.T) {
 	if diff := cmp.Diff(others+"terroir.dev/EncryptionProven=False ClaimNotFound "+missing+" since 12:00 PodScheduled=False   since 11:59", k.is(t, &w.pod)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"Warning EncryptionNotProven " + missing}, eventsOf(k.recorder)); diff != "" {
+	if diff := cmp.Diff([]string{"Warning ClaimNotFound " + missing}, eventsOf(k.recorder)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -164,10 +165,10 @@ func (w *sealed) world(t *testing.T) gateWorld {
 		g.namespaces[w.namespaces[i].Name] = demandingIn(set, &w.namespaces[i])
 	}
 	g.protections = protections{
-		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, depot: depotIn(stored), at: noon,
+		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: w.keys, meant: meantBy(w.keys), depot: depotIn(stored), at: noon,
 	}
 	if w.class.Name != "" {
-		g.classes[w.class.Name] = protectedBy(&w.class, storage.Lookup{})
+		g.classes[w.class.Name] = protectedBy(&w.class, nil)
 	}
 	asked := &inquiry{snapshots: w.snapshots} // of others there is nobody to ask
 	(&surveyor{}).trace(context.Background(), &g.protections, stored.claims, encrypting(set, w.namespaces, g.pods), asked)
@@ -249,6 +250,35 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 		},
 		"a volume that somebody made by hand": {
 			tweak: func(w *sealed) { delete(w.bound("").Annotations, "pv.kubernetes.io/provisioned-by") }, reason: "EncryptionNotProven", says: "by hand",
+		},
+		"a volume that the claim names, and that anybody may still make by hand": {
+			tweak: func(w *sealed) { w.claims[0].Spec.VolumeName = "pv" }, reason: "EncryptionNotProven", says: "names volume pv and does not have it yet",
+		},
+		"one that is there, and not bound to the claim yet": {
+			tweak: func(w *sealed) { w.bound("").Spec.ClaimRef = nil }, reason: "EncryptionNotProven", says: "names volume pv and does not have it yet",
+		},
+		"a volume that is gone": {
+			tweak: func(w *sealed) { w.bound(""); w.volumes = nil }, reason: "EncryptionNotProven", says: "names volume pv and does not have it yet",
+		},
+		"a volume of the class that somebody made by hand and nobody has": {
+			tweak: func(w *sealed) { w.bound("").Spec.ClaimRef = nil; w.claims[0].Spec.VolumeName = "" }, reason: "EncryptionNotProven", says: "may get volume pv, which is there already",
+		},
+		"one that waits for a claim of this name": {
+			tweak: func(w *sealed) { w.bound("").Spec.ClaimRef.UID = ""; w.claims[0].Spec.VolumeName = "" }, reason: "EncryptionNotProven", says: "may get volume pv, which is there already",
+		},
+		"one that waits for another claim, or is of another class, or is another's still": {
+			tweak: func(w *sealed) {
+				for i, tweak := range []func(*corev1.PersistentVolume){
+					func(v *corev1.PersistentVolume) { v.Spec.ClaimRef.Name, v.Spec.ClaimRef.UID = "other", "" },
+					func(v *corev1.PersistentVolume) { v.Spec.ClaimRef, v.Spec.StorageClassName = nil, "slow" },
+					func(v *corev1.PersistentVolume) { v.Spec.ClaimRef.UID = "before" },
+				} {
+					v := w.bound("")
+					v.Name = "pv-" + strconv.Itoa(i)
+					tweak(v)
+				}
+				w.claims[0].Spec.VolumeName = ""
+			}, lifted: true, reason: "Proven",
 		},
 		"a class that makes volumes at once, and has not": {
 			tweak: func(w *sealed) { w.class.VolumeBindingMode = nil }, reason: "EncryptionNotProven", says: "makes volumes at once",

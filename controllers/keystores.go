@@ -93,9 +93,8 @@ func answerOf(store *v1alpha1.KeyStore, world keysWorld, now time.Time) answer {
 	case len(latest) == 0:
 		return answer{metav1.ConditionUnknown, keys.ReasonNotObserved, "nobody has asked the store yet"}
 	}
-	lease := keys.Compile(&v1alpha1.EncryptionKey{}, store).Lease()
 	for _, observer := range slices.Sorted(maps.Keys(latest)) {
-		if a := answerTo(observer, latest[observer], now.Add(-lease)); a.status != metav1.ConditionTrue {
+		if a := answerTo(observer, latest[observer], now.Add(-keys.LeaseOf(store))); a.status != metav1.ConditionTrue {
 			return a
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/terroir-dev/terroir/internal/keys"
+	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
 	"github.com/terroir-dev/terroir/internal/storage"
@@ -102,28 +102,32 @@ func (l Lookups) Violating(set *policy.Set) (pods, namespaces int) {
 	return pods, namespaces
 }
 
-// Class is a StorageClass, with how volumes are encrypted that are made by it.
-type Class struct {
-	Name string
-	// Default: claims get it that name no class. Immediate: volumes are made as soon as there is a claim.
-	Default, Immediate bool
-	Protection         storage.Protection
-	// Keys are those that mean the key which the driver names, as they are now.
-	Keys []keys.Verdict
+// LetGo names a pod that waits for a node and mounts a claim of this name, for which its gate was lifted; empty: there is none. False while pods are not known.
+func (l Lookups) LetGo(namespace, claim string) (pod string, known bool) {
+	pods, err := l.pods()
+	if err != nil {
+		return "", false
+	}
+	for _, p := range pods {
+		if p.Namespace == namespace && p.letGo() && slices.Contains(p.claims, claim) {
+			return p.Name, true
+		}
+	}
+	return "", true
 }
 
 // Classes gives all StorageClasses, by name, or false where something of them could not be read. They are read from the API server itself: whoever creates a
 // class and a claim with one command is only milliseconds behind, and a claim that was admitted because nobody knew its class stays.
-func (l Lookups) Classes() ([]Class, bool) {
+func (l Lookups) Classes() ([]placement.Class, bool) {
 	found, err := (&surveyor{reader: l.Cache, classes: l.Live, live: l.Live}).survey(context.Background(), storageWorld{}, nil, l.Now())
 	if err != nil {
 		return nil, false
 	}
 	standard := defaultClass(found.classes)
-	var all []Class
+	var all []placement.Class
 	for _, name := range slices.Sorted(maps.Keys(found.classes)) {
 		c := found.classes[name]
-		all = append(all, Class{
+		all = append(all, placement.Class{
 			Name: name, Default: name == standard, Immediate: storage.Immediate(c.StorageClass), Protection: c.Protection, Keys: found.meaning(c.Protection),
 		})
 	}

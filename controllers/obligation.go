@@ -21,7 +21,8 @@ import (
 	"github.com/terroir-dev/terroir/internal/snapshot"
 )
 
-// sweepEvery is how often everything is judged anew though nothing happened. Every fact is followed, so nothing should ever come of it.
+// sweepEvery is how often everything is judged anew though nothing happened. Every fact is followed but drivers' configuration and snapshots, so
+// nothing else should ever come of it.
 const sweepEvery = 10 * time.Minute
 
 // Obligation writes what namespaces owe, where the fence reads it, and tells policies whether they are honoured.

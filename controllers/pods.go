@@ -76,6 +76,11 @@ func (p *seenPod) on() string { return p.node.Value() }
 // stands reports whether the pod holds ground: it is bound, and not finished.
 func (p *seenPod) stands() bool { return p.on() != "" && !p.finished }
 
+// letGo reports whether the gate of encryption was lifted from the pod, and no node has it yet. Its condition says so before its gate goes.
+func (p *seenPod) letGo() bool {
+	return p.shown != 0 && !p.gated && !p.finished && !p.leaving && p.on() == ""
+}
+
 // judged is the pod as the rules read it: as it would be created, before anybody bound it or lifted the gate of encryption. What its volumes are
 // under is judged by themselves.
 func (p *seenPod) judged() *placement.Pod {

@@ -120,3 +120,27 @@ func TestPodChangesThatConcern(t *testing.T) {
 		}
 	}
 }
+
+func TestWhichPodsHaveBeenLetGoAndHaveNoNodeYet(t *testing.T) {
+	for what, c := range map[string]struct {
+		tweak func(*corev1.Pod)
+		want  bool
+	}{
+		"one whose gate was lifted": {func(*corev1.Pod) {}, true},
+		"not one that waits": {func(p *corev1.Pod) {
+			p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: v1alpha1.EncryptionGate}}
+		}, false},
+		"not one that has a node":                      {func(p *corev1.Pod) { p.Spec.NodeName = "n1" }, false},
+		"not one that never waited":                    {func(p *corev1.Pod) { p.Status.Conditions = nil }, false},
+		"not one that is finished":                     {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false},
+		"not one that is going":                        {func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: noon} }, false},
+		"one that waits for somebody else's gate, too": {func(p *corev1.Pod) { p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.org/other"}} }, true},
+	} {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "db-0"}}
+		p.Status.Conditions = []corev1.PodCondition{{Type: v1alpha1.EncryptionProvenCondition, Status: corev1.ConditionTrue, Reason: "Proven"}}
+		c.tweak(p)
+		if got := seen(t, p).letGo(); got != c.want {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}

@@ -1,21 +1,14 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,11 +18,6 @@ import (
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/storage"
 )
-
-// ConfigMaps are read one by one, by these names alone, in the namespaces that TerroirConfig names; snapshots where a claim was made from one.
-//
-// +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=csi-kms-connection-details;ceph-csi-encryption-kms-config,verbs=get
-// +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=get
 
 // keyWatches are what has to be followed to know what keys are. Leases are not: that a proof lasts longer is asked when it is about to end, and what a
 // renewal brings back the keys' own loop writes into their statuses.
@@ -53,8 +41,9 @@ type protections struct {
 	classes map[string]protectedClass // by name
 	origins map[types.UID]origin      // of claims that were made from something, by their UID
 	keys    map[string]keys.Verdict   // by name
-	braked  map[string]bool           // KeyStores by whose word nobody is evicted
-	lookup  storage.Lookup            // what classes point to, as far as it was asked for
+	meant   map[driversKey][]keys.Verdict
+	braked  map[string]bool // KeyStores by whose word nobody is evicted
+	lookup  storage.Lookup  // what classes point to, as far as it was asked for
 	depot   depot
 	at      time.Time // when all that was so
 	// unfollowed: some of it was read from the API server, and nobody will hear when that changes.
@@ -115,10 +104,25 @@ func (p protections) own(claim *corev1.PersistentVolumeClaim) placement.Encrypte
 		v.Mismatch = fmt.Sprintf("StorageClass %s is another class than the one that was recorded of the claim, so it does not tell how the volume is, or will be, made; create the claim again", name)
 	case pv != nil:
 		v.Mismatch = storage.Verify(claim, pv, class.StorageClass, v.Protection)
+	default:
+		v.Mismatch = p.unmade(claim)
 	}
 	v.Keys = p.meaning(v.Protection)
 	v.Proven = proven(claim, pv, v.Keys)
 	return v
+}
+
+// unmade says, of a claim that has no volume, why its class does not tell what it will get: a volume that is there already, or that somebody may still
+// make by hand, goes before one that the class makes. Once the claim has it, it is looked at itself.
+func (p protections) unmade(claim *corev1.PersistentVolumeClaim) string {
+	switch awaited := p.depot.awaited(claim); awaited {
+	case "":
+		return ""
+	case claim.Spec.VolumeName:
+		return fmt.Sprintf("it names volume %s and does not have it yet, so its StorageClass does not tell how its volume is made", awaited)
+	default:
+		return fmt.Sprintf("it may get volume %s, which is there already and nobody's, instead of one that its StorageClass makes; delete that one, or have another claim take it", awaited)
+	}
 }
 
 // unknownProtection is what nobody can tell, and why.
@@ -138,13 +142,25 @@ func (p protections) meaning(s storage.Protection) []keys.Verdict {
 	if s.KeyID == "" {
 		return nil
 	}
-	var all []keys.Verdict
-	for _, name := range slices.Sorted(maps.Keys(p.keys)) {
-		if v := p.keys[name]; v.Key != nil && v.Key.Means(s.Driver, s.KeyID) {
-			all = append(all, v)
+	return p.meant[driversKey{s.Driver, s.KeyID}]
+}
+
+// driversKey is a key as a CSI driver names it.
+type driversKey struct{ driver, id string }
+
+// meantBy finds keys by how drivers name them. It is worked out once: volumes are many, and each asks.
+func meantBy(all map[string]keys.Verdict) map[driversKey][]keys.Verdict {
+	meant := map[driversKey][]keys.Verdict{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if all[name].Key == nil {
+			continue
+		}
+		for _, s := range all[name].Key.Storage() {
+			named := driversKey{string(s.Driver), s.KeyID}
+			meant[named] = append(meant[named], all[name])
 		}
 	}
-	return all
+	return meant
 }
 
 // next is when time alone may change what is known of a key.
@@ -195,177 +211,4 @@ func encrypting(set *policy.Set, namespaces []corev1.Namespace, pods []*seenPod)
 // sourceOf is a pod as it demands something itself.
 func sourceOf(p *seenPod) policy.Source {
 	return policy.Source{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}
-}
-
-// surveyor looks up how volumes are encrypted. It may be used by many at once.
-type surveyor struct {
-	reader  client.Reader // the cache
-	classes client.Reader // where StorageClasses are read: mostly the cache, too
-	live    client.Reader // the API server itself: what is asked too seldom, or lies too far from Terroir's business, to be followed
-
-	mu sync.Mutex
-	// snapshots are those from which volumes were made that are there. That was decided when the volume was made: whoever deletes the snapshot,
-	// and creates another by its name, changes nothing about it.
-	snapshots map[restored]*storage.Snapshot
-}
-
-// restored is a snapshot as a claim names it.
-type restored struct {
-	claim           types.UID
-	namespace, name string
-}
-
-// survey looks at classes, keys, and the origins of claims in namespaces where that matters.
-func (s *surveyor) survey(ctx context.Context, stored storageWorld, matters map[string]bool, now time.Time) (protections, error) {
-	var classes storagev1.StorageClassList
-	if err := listAll(ctx, s.classes, &classes); err != nil {
-		return protections{}, err
-	}
-	world, err := gatherKeys(ctx, s.reader)
-	if err != nil {
-		return protections{}, err
-	}
-	verdicts := judgeKeys(world, now)
-	p := protections{
-		classes: map[string]protectedClass{}, origins: map[types.UID]origin{}, keys: verdicts, braked: brakedStores(world, verdicts),
-		depot: depotIn(stored), at: now,
-	}
-	asked, err := s.inquire(ctx)
-	if err != nil {
-		return protections{}, err
-	}
-	for i := range classes.Items {
-		c := &classes.Items[i]
-		p.classes[c.Name] = protectedBy(c, asked.lookup(ctx))
-	}
-	s.trace(ctx, &p, stored.claims, matters, asked)
-	p.lookup = asked.known()
-	p.unfollowed = len(asked.configMaps)+len(asked.snapshots) > 0
-	return p, asked.failed
-}
-
-// trace finds the origins of claims, and forgets the snapshots of claims that are gone.
-func (s *surveyor) trace(ctx context.Context, p *protections, claims []corev1.PersistentVolumeClaim, matters map[string]bool, asked *inquiry) {
-	there := map[types.UID]bool{}
-	for i := range claims {
-		c := &claims[i]
-		if !matters[c.Namespace] {
-			continue
-		}
-		if _, _, _, made := storage.Source(c); !made {
-			continue
-		}
-		there[c.UID] = true
-		var from origin
-		from.claims, from.unknown = storage.Lineage(c, storage.Sources{
-			Claim:    func(namespace, name string) *corev1.PersistentVolumeClaim { return p.depot.claims[namespace][name] },
-			Snapshot: func(namespace, name string) *storage.Snapshot { return s.snapshot(ctx, c, namespace, name, asked) },
-		})
-		p.origins[c.UID] = from
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.snapshots, func(r restored, _ *storage.Snapshot) bool { return !there[r.claim] })
-}
-
-// snapshot finds the snapshot that a claim names, or one further up its line.
-func (s *surveyor) snapshot(ctx context.Context, of *corev1.PersistentVolumeClaim, namespace, name string, asked *inquiry) *storage.Snapshot {
-	key := restored{of.UID, namespace, name}
-	s.mu.Lock()
-	known := s.snapshots[key]
-	s.mu.Unlock()
-	if known != nil {
-		return known
-	}
-	found := asked.snapshot(ctx, namespace, name)
-	if found != nil && of.Spec.VolumeName != "" {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.snapshots == nil {
-			s.snapshots = map[restored]*storage.Snapshot{}
-		}
-		s.snapshots[key] = found
-	}
-	return found
-}
-
-// inquiry asks the API server, once for each thing.
-type inquiry struct {
-	live client.Reader
-	// homes are the namespaces of drivers' configuration.
-	homes      map[string]string
-	configMaps map[types.NamespacedName]map[string]string
-	snapshots  map[types.NamespacedName]*storage.Snapshot
-	// failed is why something could not be read. That it is not there, or that Terroir may not read it, is an answer: then nobody can tell.
-	failed error
-}
-
-// inquire prepares to ask.
-func (s *surveyor) inquire(ctx context.Context) (*inquiry, error) {
-	var config v1alpha1.TerroirConfig
-	if err := s.reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ConfigName}, &config); client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading TerroirConfig/%s: %w", v1alpha1.ConfigName, err)
-	}
-	q := &inquiry{live: s.live, homes: map[string]string{}, configMaps: map[types.NamespacedName]map[string]string{}, snapshots: map[types.NamespacedName]*storage.Snapshot{}}
-	for _, d := range config.Spec.StorageDrivers {
-		q.homes[string(d.Driver)] = string(d.Namespace)
-	}
-	return q, nil
-}
-
-// lookup is what classes may point to.
-func (q *inquiry) lookup(ctx context.Context) storage.Lookup {
-	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string { return q.configMap(ctx, driver, name) }}
-}
-
-// known is what was asked for already.
-func (q *inquiry) known() storage.Lookup {
-	return storage.Lookup{ConfigMap: func(driver, name string) map[string]string {
-		return q.configMaps[types.NamespacedName{Namespace: q.homes[driver], Name: name}]
-	}}
-}
-
-// configMap gives the data of a driver's ConfigMap.
-func (q *inquiry) configMap(ctx context.Context, driver, name string) map[string]string {
-	home, known := q.homes[driver]
-	if !known {
-		return nil
-	}
-	key := types.NamespacedName{Namespace: home, Name: name}
-	if data, asked := q.configMaps[key]; asked {
-		return data
-	}
-	var found corev1.ConfigMap
-	var data map[string]string
-	if q.get(ctx, key, &found) {
-		data = found.Data
-	}
-	q.configMaps[key] = data
-	return data
-}
-
-// snapshot gives a VolumeSnapshot, of which the cluster may not even have the kind.
-func (q *inquiry) snapshot(ctx context.Context, namespace, name string) *storage.Snapshot {
-	key := types.NamespacedName{Namespace: namespace, Name: name}
-	if known, asked := q.snapshots[key]; asked {
-		return known
-	}
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "snapshot.storage.k8s.io", Version: "v1", Kind: storage.SourceSnapshot})
-	var found *storage.Snapshot
-	if q.get(ctx, key, u) {
-		claim, _, _ := unstructured.NestedString(u.Object, "spec", "source", "persistentVolumeClaimName") // what is no text names no claim
-		found = &storage.Snapshot{Claim: claim, Created: metav1.Time{Time: u.GetCreationTimestamp().Time}}
-	}
-	q.snapshots[key] = found
-	return found
-}
-
-// get reads an object, and reports whether it is there.
-func (q *inquiry) get(ctx context.Context, key types.NamespacedName, o client.Object) bool {
-	err := q.live.Get(ctx, key, o)
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) && !meta.IsNoMatchError(err) {
-		q.failed = fmt.Errorf("reading %T %s: %w", o, key, err)
-	}
-	return err == nil
 }

@@ -125,8 +125,8 @@ func TestWhatIsAskedOfTheAPIServer(t *testing.T) {
 	} {
 		q := &inquiry{live: c.server, homes: home, configMaps: map[types.NamespacedName]map[string]string{}}
 		lookup := q.lookup(context.Background())
-		lookup.ConfigMap(c.driver, config.Name)
-		if diff := cmp.Diff(c.want, lookup.ConfigMap(c.driver, config.Name)); diff != "" {
+		lookup(c.driver, config.Name)
+		if diff := cmp.Diff(c.want, lookup(c.driver, config.Name)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 		if len(c.server.asked) != c.asked || (q.failed != nil) != c.fails {

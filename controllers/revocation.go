@@ -23,11 +23,9 @@ import (
 // evictAgain is when an eviction that was refused, because of a disruption budget, is asked for again.
 const evictAgain = 10 * time.Second
 
-// bearer is a pod with a volume under a key, and what is decided of it by.
+// bearer is a pod that holds ground with a volume under a key, and what is decided of it by.
 type bearer struct {
 	pod *seenPod
-	// leaving: it is being deleted already.
-	leaving bool
 	// keys are the names of the EncryptionKeys under which its volumes are proven.
 	keys []string
 	// evict: those to whom it owes encryption want it evicted when a key is revoked.
@@ -49,14 +47,14 @@ type eviction struct {
 func decideEvictions(bearers []bearer, verdicts map[string]keys.Verdict, braked map[string]bool) []eviction {
 	leaving := map[string]bool{}
 	for _, b := range bearers {
-		if b.leaving {
+		if b.pod.leaving {
 			leaving[b.workload()] = true
 		}
 	}
 	first := map[string]eviction{}
 	for _, b := range bearers {
 		key, lost := lostKey(b, verdicts, braked)
-		if !lost || !b.evict || !b.pod.stands() || leaving[b.workload()] {
+		if !lost || !b.evict || leaving[b.workload()] {
 			continue
 		}
 		if other, chosen := first[b.workload()]; !chosen || b.pod.Name < other.pod.Name {

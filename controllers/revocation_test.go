@@ -66,10 +66,9 @@ func TestDecideEvictions(t *testing.T) {
 		"not one whose store has lost too many":                {[]bearer{bearing(t, "p", "w", "braked")}, nil},
 		"not one without a key":                                {[]bearer{bearing(t, "p", "w")}, nil},
 		"not one that shall only be told of":                   {[]bearer{bearing(t, "p", "w", "gone").but(func(b *bearer) { b.evict = false })}, nil},
-		"not one that waits":                                   {[]bearer{{pod: seen(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}}), keys: []string{"gone"}, evict: true}}, nil},
-		"not one that leaves already":                          {[]bearer{bearing(t, "p", "w", "gone").but(func(b *bearer) { b.leaving = true })}, nil},
+		"not one that leaves already":                          {[]bearer{bearing(t, "p", "w", "gone").but(func(b *bearer) { b.pod.leaving = true })}, nil},
 		"one of each workload at a time, by name":              {[]bearer{bearing(t, "q", "w", "gone"), bearing(t, "p", "w", "gone"), bearing(t, "o", "v", "gone")}, []string{"o", "p"}},
-		"none of a workload while another of it leaves":        {[]bearer{bearing(t, "p", "w", "gone"), bearing(t, "q", "w", "good").but(func(b *bearer) { b.leaving, b.evict = true, false })}, nil},
+		"none of a workload while another of it leaves":        {[]bearer{bearing(t, "p", "w", "gone"), bearing(t, "q", "w", "good").but(func(b *bearer) { b.pod.leaving, b.evict = true, false })}, nil},
 		"every pod that nothing made is a workload for itself": {[]bearer{bearing(t, "p", "", "gone"), bearing(t, "q", "", "gone")}, []string{"p", "q"}},
 	} {
 		t.Run(what, func(t *testing.T) {

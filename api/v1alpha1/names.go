@@ -33,6 +33,9 @@ const (
 	// ProviderIDFromOther is the value of [ProviderIDFromLabel] for anybody else but a kubelet, of which nothing is written.
 	ProviderIDFromOther = "other"
 
+	// CertificateSecret is the name of the Secret, in terroir-system, with the webhook's certificate and its key.
+	CertificateSecret = "terroir-webhook-cert"
+
 	// AnnotationPrefix precedes every annotation that developers write. A key under it that is not known is refused.
 	AnnotationPrefix = "terroir.dev/"
 	// TrustLevelAnnotation asks for TrustLevels by name, separated by commas.

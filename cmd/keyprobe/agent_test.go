@@ -32,7 +32,7 @@ metadata: {name: hsm}
 spec:
   type: PKCS11
   pkcs11: {module: ` + softhsm.Module + `, tokenLabel: sov-par1}
-  credentialsSecretRef: {name: hsm-pin}
+  credentialsSecretRef: {name: paris-hsm-pin}
   probe: {interval: 1s, timeout: 900ms}
 ---
 apiVersion: terroir.dev/v1alpha1
@@ -41,7 +41,7 @@ metadata: {name: other}
 spec:
   type: PKCS11
   pkcs11: {module: /usr/lib/other.so, tokenLabel: sov-par1}
-  credentialsSecretRef: {name: hsm-pin}
+  credentialsSecretRef: {name: paris-hsm-pin}
 ---
 apiVersion: terroir.dev/v1alpha1
 kind: EncryptionKey
@@ -107,7 +107,7 @@ func TestAnAgentReadsNoSecretButThoseThatItsManifestsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := agent.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "hsm-pin"}, &corev1.Secret{}); err != nil {
+	if err := agent.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "paris-hsm-pin"}, &corev1.Secret{}); err != nil {
 		t.Errorf("the agent cannot read the PIN: %v", err)
 	}
 	for _, get := range []func() error{
@@ -174,7 +174,7 @@ func begin(t *testing.T) *agent {
 // pin writes the Secret.
 func (a *agent) pin(ctx context.Context, pin string) {
 	a.t.Helper()
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "hsm-pin"}, Data: map[string][]byte{"pin": []byte(pin)}}
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "paris-hsm-pin"}, Data: map[string][]byte{"pin": []byte(pin)}}
 	err := a.Create(ctx, s)
 	if apierrors.IsAlreadyExists(err) {
 		err = a.Update(ctx, s)

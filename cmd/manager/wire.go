@@ -171,25 +171,13 @@ func rotate(mgr ctrl.Manager, dir string, certified chan struct{}) error {
 func newHandlers(mgr ctrl.Manager, store *snapshot.Store) (*webhook.Handlers, error) {
 	lookups := controllers.Lookups{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Store: store, Now: time.Now}
 	handlers, err := webhook.New(webhook.Options{
-		Snapshots: store, Namespaces: lookups, Nodes: lookups, Facts: lookups, Owing: lookups, Violating: lookups, Protections: protections{lookups},
+		Snapshots: store, Namespaces: lookups, Nodes: lookups, Facts: lookups, Owing: lookups, Violating: lookups, Classes: lookups, LetGo: lookups,
 		Live: mgr.GetAPIReader(), Now: time.Now, Log: mgr.GetLogger().WithName("webhook"), Metrics: metrics.Registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the admission handlers: %w", err)
 	}
 	return handlers, nil
-}
-
-// protections fits what the controllers know of StorageClasses to what admission asks.
-type protections struct{ lookups controllers.Lookups }
-
-func (p protections) Protections() ([]webhook.ClassProtection, bool) {
-	classes, known := p.lookups.Classes()
-	all := make([]webhook.ClassProtection, len(classes))
-	for i, c := range classes {
-		all[i] = webhook.ClassProtection(c)
-	}
-	return all, known
 }
 
 // serveWhen starts the webhook server, on every replica, as soon as there is a certificate.

@@ -41,7 +41,11 @@ func TestEveryObjectDecodesStrictly(t *testing.T) {
 			decode[v1alpha1.ClusterPlacementPolicy](t, d)
 		case "PlacementPolicy":
 			decode[v1alpha1.PlacementPolicy](t, d)
-		case "Deployment": // the annotated one
+		case "KeyStore":
+			decode[v1alpha1.KeyStore](t, d)
+		case "EncryptionKey":
+			decode[v1alpha1.EncryptionKey](t, d)
+		case "Deployment", "StatefulSet", "StorageClass": // of developers and storage
 		default:
 			t.Errorf("%s: %s %s %s is not expected here", d.file, apiVersion, kind, name)
 		}

@@ -20,6 +20,7 @@ func costliestStorage() map[string]map[string]fencetest.Request {
 	}
 	return map[string]map[string]fencetest.Request{
 		"terroir-claims":         {"a long name": by("dev", fencetest.Change("persistentvolumeclaims", largeClaim("a"), largeClaim("b")))},
+		"terroir-claim-volumes":  {"long names": by("dev", fencetest.Change("persistentvolumeclaims", waitingClaim(""), waitingClaim("a")))},
 		"terroir-claim-records":  {"records": by("dev", fencetest.Change("persistentvolumeclaims", recordedClaim("a"), recordedClaim("b")))},
 		"terroir-volume-proofs":  {"a proof": by("dev", fencetest.Change("persistentvolumes", provenVolume("a"), provenVolume("b")))},
 		"terroir-volumes":        {"affinity and labels": by("dev", fencetest.Change("persistentvolumes", largeVolume("a"), largeVolume("b")))},
@@ -36,6 +37,15 @@ func largeClaim(end string) *corev1.PersistentVolumeClaim {
 			"volume.kubernetes.io/selected-node": strings.Repeat("x", 15000) + end,
 		}},
 	}
+}
+
+// waitingClaim is a claim that had no volume, and names one.
+func waitingClaim(volume string) *corev1.PersistentVolumeClaim {
+	c := largeClaim("a")
+	if volume != "" {
+		c.Spec.VolumeName, c.Spec.VolumeAttributesClassName = strings.Repeat(volume, 253), new(strings.Repeat(volume, 253))
+	}
+	return c
 }
 
 // recordedClaim has everything recorded, in records that end in the given letter.

@@ -29,3 +29,28 @@ func claims(s placement.Settings) Guard {
 		}},
 	}
 }
+
+// Law: a governed claim that waits for its volume goes on asking for the one that it asked for.
+//
+// Reads spec.volumeName and spec.volumeAttributesClassName of a PersistentVolumeClaim without a volume before and after a change. The API server lets
+// whoever may change the claim write both, also after Terroir has looked at the claim and let its pod go: the pod would then start with a volume that nobody
+// looked at. Denies it to everybody but the volume controllers of the control plane, those who may bind governed pods, and those who maintain
+// Terroir. Ignores claims that are made with them, which Terroir sees, and those that have their volume.
+func claimVolumes(s placement.Settings) Guard {
+	changed := func(field string) string {
+		return `(object.spec.?` + field + `.orValue('') != oldObject.spec.?` + field + `.orValue('') ? ['spec.` + field + `'] : [])`
+	}
+	all := changed("volumeName") + ` + ` + changed("volumeAttributesClassName")
+	return Guard{
+		Name:       "terroir-claim-volumes",
+		Looks:      []Resources{{Version: "v1", Names: []string{"persistentvolumeclaims", "persistentvolumeclaims/status"}, Operations: ops(update)}},
+		Scope:      Governed,
+		Conditions: []placement.Variable{{Name: "volume-changes", Expression: `oldObject.spec.?volumeName.orValue('') == '' && ` + all + ` != []`}},
+		Variables:  []placement.Variable{{Name: "changed", Expression: all}},
+		Validations: []placement.Validation{{
+			Expression: anyOf(in(append(volumeControllers(), s.SchedulerUsers...)...), maintains),
+			Message: `variables.changed[0] + ' of PersistentVolumeClaim ' + object.metadata.?name.orValue('') + ' stays as it is until there is a volume: pods may have been let go by what the claim asked for; ` +
+				`delete the claim, and create it anew with what it should have'`,
+		}},
+	}
+}

@@ -63,7 +63,7 @@ type Keeper struct {
 func Guards(s placement.Settings) []Guard {
 	return []Guard{
 		nodes(s), nodePlaces(s), csiNodes(), namespaceMarks(), namespaceSelection(), floors(), statuses(), installation(), home(s),
-		claims(s), claimRecords(), volumes(s), volumeProofs(), storageClasses(), attachments(), observations(),
+		claims(s), claimVolumes(s), claimRecords(), volumes(s), volumeProofs(), storageClasses(), attachments(), observations(),
 	}
 }
 

@@ -43,10 +43,11 @@ func home(s placement.Settings) Guard {
 }
 
 // ownLease holds, in CEL, of Leases by which the agent that writes them says that what it saw of a store still holds, and of the one by which
-// its replicas agree on which of them speaks. Names of stores and of observers may have dots in them: so a Lease's labels say which is which, too.
+// its replicas agree on which of them speaks. Names of observers may have dots in them, so the labels of a Lease say which is which, too; those of stores have none,
+// or the agent of zone b could write, and not only take over, the Lease by which that of zone a.b speaks.
 const ownLease = `request.resource.group == 'coordination.k8s.io' && request.resource.resource == 'leases' && request.operation in ['CREATE', 'UPDATE'] && (
   object.metadata.?name.orValue('') == 'terroir-keyprobe-' + ` + agentsObserver + `
-  || object.metadata.?name.orValue('') == 'keys.' + object.metadata.?labels[?'terroir.dev/key-store'].orValue('') + '.' + ` + agentsObserver + `
+  || !object.metadata.?labels[?'terroir.dev/key-store'].orValue('').contains('.') && object.metadata.?name.orValue('') == 'keys.' + object.metadata.?labels[?'terroir.dev/key-store'].orValue('') + '.' + ` + agentsObserver + `
   && object.?spec.holderIdentity.orValue('') == ` + agentsObserver + `
   && [object, oldObject == null ? object : oldObject].all(l, l.metadata.?labels[?'terroir.dev/observer'].orValue('') == ` + agentsObserver + `))`
 

@@ -217,20 +217,29 @@ func TestAnAgentWritesTheLatchOfAKeyStoreAndNothingElse(t *testing.T) {
 	changed := func(was, is v1alpha1.KeyStoreStatus) fencetest.Request {
 		return through("status", fencetest.Change("keystores", store(was), store(is)))
 	}
+	ofZones := func(was, is v1alpha1.KeyStoreStatus) fencetest.Request {
+		r := changed(was, is)
+		for _, o := range []runtime.Object{r.Object, r.Old} {
+			o.(*v1alpha1.KeyStore).Spec.Probe.From = v1alpha1.ProbeFromAgent
+		}
+		return r
+	}
 	trying, failed := &v1alpha1.KeyStoreLogin{State: v1alpha1.LoginTrying}, &v1alpha1.KeyStoreLogin{State: v1alpha1.LoginFailed}
 	judge(t, "terroir-statuses", map[string]judged{
-		"an agent closes the latch":                    {request: by(keyprobe+"-paris", changed(ready(3, "", nil), ready(3, "", trying)))},
-		"an agent tells what came of it":               {request: by(keyprobe, changed(ready(3, "", trying), ready(3, "", failed)))},
-		"an agent closes the latch of a new store":     {request: by(keyprobe, changed(v1alpha1.KeyStoreStatus{}, v1alpha1.KeyStoreStatus{Login: trying}))},
-		"an agent says how many keys are verified":     {by(keyprobe, changed(ready(2, "", trying), ready(3, "", failed))), refused},
-		"an agent writes a condition":                  {by(keyprobe, changed(ready(3, "", trying), ready(3, "all is well", failed))), refused},
-		"an agent takes conditions away":               {by(keyprobe, changed(ready(3, "", trying), v1alpha1.KeyStoreStatus{Keys: 3, Verified: 3, Login: failed})), refused},
-		"an agent writes what a key was found to be":   {by(keyprobe, through("status", changes("encryptionkeys", terroir, "EncryptionKey", "", "health-kek"))), "the status of a EncryptionKey says what Terroir found, and Terroir alone writes it"},
-		"an administrator opens the latch":             {by("root", changed(ready(3, "", failed), ready(3, "", nil))), refused},
-		"Terroir writes the status":                    {request: by(placement.OperatorUser, changed(ready(3, "", failed), ready(0, "x", failed)))},
-		"whoever maintains Terroir opens the latch":    {request: maintainer(changed(ready(3, "", failed), ready(3, "", nil)))},
-		"an agent deletes the settings of Terroir":     {by(keyprobe, deletes("terroirconfigs", terroir, "TerroirConfig", "", "cluster")), "TerroirConfig/cluster says who may bind governed pods, and without it none of them is bound; change it instead of deleting it"},
-		"an agent writes the status of something else": {by(keyprobe, through("status", changes("zones", terroir, "Zone", "", "paris"))), "the status of a Zone says what Terroir found, and Terroir alone writes it"},
+		"an agent closes the latch": {request: by(keyprobe+"-paris", ofZones(ready(3, "", nil), ready(3, "", trying)))},
+		"a zone's agent opens that of a store which the agent beside Terroir asks": {by(keyprobe+"-paris", changed(ready(3, "", failed), ready(3, "", nil))), refused},
+		"the agent beside Terroir opens that of a store which zones ask":           {by(keyprobe, ofZones(ready(3, "", failed), ready(3, "", nil))), refused},
+		"an agent tells what came of it":                                           {request: by(keyprobe, changed(ready(3, "", trying), ready(3, "", failed)))},
+		"an agent closes the latch of a new store":                                 {request: by(keyprobe, changed(v1alpha1.KeyStoreStatus{}, v1alpha1.KeyStoreStatus{Login: trying}))},
+		"an agent says how many keys are verified":                                 {by(keyprobe, changed(ready(2, "", trying), ready(3, "", failed))), refused},
+		"an agent writes a condition":                                              {by(keyprobe, changed(ready(3, "", trying), ready(3, "all is well", failed))), refused},
+		"an agent takes conditions away":                                           {by(keyprobe, changed(ready(3, "", trying), v1alpha1.KeyStoreStatus{Keys: 3, Verified: 3, Login: failed})), refused},
+		"an agent writes what a key was found to be":                               {by(keyprobe, through("status", changes("encryptionkeys", terroir, "EncryptionKey", "", "health-kek"))), "the status of a EncryptionKey says what Terroir found, and Terroir alone writes it"},
+		"an administrator opens the latch":                                         {by("root", changed(ready(3, "", failed), ready(3, "", nil))), refused},
+		"Terroir writes the status":                                                {request: by(placement.OperatorUser, changed(ready(3, "", failed), ready(0, "x", failed)))},
+		"whoever maintains Terroir opens the latch":                                {request: maintainer(changed(ready(3, "", failed), ready(3, "", nil)))},
+		"an agent deletes the settings of Terroir":                                 {by(keyprobe, deletes("terroirconfigs", terroir, "TerroirConfig", "", "cluster")), "TerroirConfig/cluster says who may bind governed pods, and without it none of them is bound; change it instead of deleting it"},
+		"an agent writes the status of something else":                             {by(keyprobe, through("status", changes("zones", terroir, "Zone", "", "paris"))), "the status of a Zone says what Terroir found, and Terroir alone writes it"},
 	})
 }
 
@@ -252,7 +261,8 @@ func TestAnAgentWritesItsOwnLeasesInTerroirsNamespace(t *testing.T) {
 		"a zone's agent says that what it saw still holds": {request: by(paris, leases(nil, own))},
 		"it says so again":                                       {request: by(paris, leases(own, own))},
 		"the agent beside Terroir does":                          {request: by(keyprobe, leases(manager, manager))},
-		"of a store whose name has dots":                         {request: by(paris, leases(nil, lease("keys.hsm.par1.paris", "hsm.par1", "paris", "paris")))},
+		"the agent of a zone whose name has a dot":               {request: by(keyprobe+"-old.paris", leases(nil, lease("keys.hsm.old.paris", "hsm", "old.paris", "old.paris")))},
+		"a zone's agent makes that of a zone that ends alike":    {by(paris, leases(nil, lease("keys.hsm.old.paris", "hsm.old", "paris", "paris"))), refused},
 		"a zone's agent says so for Terroir":                     {by(paris, leases(manager, manager)), refused},
 		"a zone's agent makes the Lease of another":              {by(paris, leases(nil, lease("keys.hsm.milan", "hsm", "milan", "milan"))), refused},
 		"a zone's agent makes its Lease another's by label":      {by(paris, leases(own, lease("keys.hsm.paris", "hsm", "milan", "paris"))), refused},

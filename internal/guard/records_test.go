@@ -69,3 +69,36 @@ func TestTerroirAloneRecordsThatAVolumeIsProven(t *testing.T) {
 		"whoever maintains Terroir takes a proof off": {request: maintainer(fencetest.Change("persistentvolumes", volume("u:k:f"), volume("")))},
 	})
 }
+
+func TestAClaimThatWaitsForItsVolumeGoesOnAskingForIt(t *testing.T) {
+	refused := func(field string) string {
+		return field + " of PersistentVolumeClaim data stays as it is until there is a volume: pods may have been let go by what the claim asked for; delete the claim, and create it anew with what it should have"
+	}
+	claim := func(volume, attributes string) *corev1.PersistentVolumeClaim {
+		c := &corev1.PersistentVolumeClaim{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"}, ObjectMeta: metav1.ObjectMeta{Namespace: "hr", Name: "data"},
+			Spec: corev1.PersistentVolumeClaimSpec{VolumeName: volume},
+		}
+		if attributes != "" {
+			c.Spec.VolumeAttributesClassName = &attributes
+		}
+		return c
+	}
+	change := func(was, is *corev1.PersistentVolumeClaim) fencetest.Request {
+		return fencetest.Change("persistentvolumeclaims", was, is)
+	}
+	bound, overridden := change(claim("", ""), claim("pv", "")), change(claim("", ""), claim("", "plain"))
+	labelled := claim("", "")
+	labelled.Labels = map[string]string{"app": "web"}
+	judge(t, "terroir-claim-volumes", map[string]judged{
+		"somebody names a volume in it":                  {by("dev", bound), refused("spec.volumeName")},
+		"through its status":                             {by("dev", through("status", bound)), refused("spec.volumeName")},
+		"an administrator does":                          {by("root", bound), refused("spec.volumeName")},
+		"somebody has it override its class":             {by("dev", overridden), refused("spec.volumeAttributesClassName")},
+		"somebody has one override it that has a volume": {request: by("dev", change(claim("pv", ""), claim("pv", "fast")))},
+		"the volume controller binds it":                 {request: by("system:serviceaccount:kube-system:persistent-volume-binder", bound)},
+		"the controller manager, with one account, does": {request: by("system:kube-controller-manager", bound)},
+		"whoever maintains Terroir does":                 {request: maintainer(bound)},
+		"somebody labels it":                             {request: by("dev", change(claim("", ""), labelled))},
+	})
+}

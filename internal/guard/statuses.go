@@ -1,17 +1,21 @@
 package guard
 
-import "github.com/terroir-dev/terroir/internal/placement"
+import (
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
+)
 
 // Law: what Terroir found is told by Terroir alone, and its settings stay.
 //
 // Reads who writes the status of a kind of terroir.dev, and who deletes the TerroirConfig. The fence reads in its status which nodes
 // are losing trust levels, and refuses every binding of a governed pod while there is none. The agents that ask key stores write one thing
-// in the status of a KeyStore: the latch that keeps a wrong PIN from being tried again.
+// in the status of a KeyStore that is theirs to ask: the latch that keeps a wrong PIN from being tried again. Whoever opens another's spends its tries.
 func statuses() Guard {
 	const (
 		is        = `dyn(object.?status.orValue({}))`
 		was       = `dyn(oldObject.?status.orValue({}))`
-		loginOnly = `request.resource.resource == 'keystores' && ` + is + `.all(k, k == 'login' || ` + was + `[?k] == optional.of(` + is + `[k])) && ` +
+		itsStore  = `(object.?spec.probe.from.orValue('') == '` + string(v1alpha1.ProbeFromAgent) + `') == (` + agentsObserver + ` != '` + v1alpha1.ManagerObserver + `')`
+		loginOnly = `request.resource.resource == 'keystores' && ` + itsStore + ` && ` + is + `.all(k, k == 'login' || ` + was + `[?k] == optional.of(` + is + `[k])) && ` +
 			was + `.all(k, k == 'login' || k in ` + is + `)`
 	)
 	kinds := []string{

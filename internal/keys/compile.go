@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,18 +157,20 @@ func (k *Key) Allows(namespace map[string]string) bool {
 	return k.selector != nil && k.selector.Matches(labels.Set(namespace))
 }
 
-// Means reports whether the key is what a CSI driver calls by this id.
-func (k *Key) Means(driver, keyID string) bool {
-	for _, s := range k.spec.Storage {
-		if string(s.Driver) == driver && s.KeyID == keyID {
-			return true
-		}
-	}
-	return false
+// Storage says how CSI drivers name the key, each name once.
+func (k *Key) Storage() []v1alpha1.StorageKey {
+	return slices.Compact(slices.SortedFunc(slices.Values(k.spec.Storage), byDriver))
+}
+
+func byDriver(a, b v1alpha1.StorageKey) int {
+	return cmp.Or(cmp.Compare(a.Driver, b.Driver), cmp.Compare(a.KeyID, b.KeyID))
 }
 
 // Lease is how long a proof of the key lasts.
 func (k *Key) Lease() time.Duration { return k.pace.lease }
+
+// LeaseOf is how long proofs of a store's keys last.
+func LeaseOf(store *v1alpha1.KeyStore) time.Duration { return paceOf(store.Spec).lease }
 
 // flaw says why the key cannot be asked for at all; an empty reason: it can.
 func (k *Key) flaw() (reason, message string) {

@@ -100,11 +100,29 @@ func (o *Observer) credentials(ctx context.Context, store *v1alpha1.KeyStore) (C
 		if err != nil {
 			return Credentials{}, basis{}, err
 		}
+		if not := noCredential(secret); not != "" {
+			return Credentials{}, basis{}, &missing{fmt.Sprintf("%s names Secret %s, which is %s, and no key store's; name another", s.field, secret.Name, not)}
+		}
 		*s.data = secret.Data
 		*s.is = secretVersion{name: secret.Name, uid: string(secret.UID), version: secret.ResourceVersion}
 	}
 	found.Version = with.credentials.uid + "/" + with.credentials.version
 	return found, with, nil
+}
+
+// noCredential says what a Secret is that is never for a key store, whatever its keys are called: whoever may write KeyStores says to which address it is
+// sent, and so would be whom it makes him. Empty: it may be one.
+func noCredential(s *corev1.Secret) string {
+	switch {
+	case s.Name == v1alpha1.CertificateSecret:
+		return "the key of Terroir's webhook"
+	case s.Type == corev1.SecretTypeServiceAccountToken, s.Annotations[corev1.ServiceAccountNameKey] != "":
+		return "the token of a service account"
+	case s.Type == corev1.SecretTypeBootstrapToken:
+		return "a token by which nodes join the cluster"
+	default:
+		return ""
+	}
 }
 
 func (o *Observer) secret(ctx context.Context, name, field string) (*corev1.Secret, error) {

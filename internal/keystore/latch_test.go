@@ -349,7 +349,7 @@ func TestWhoLeavesLateDoesNotTouchANewerAttempt(t *testing.T) {
 	w.left(next, true, v1alpha1.LoginSucceeded)
 }
 
-// Through the whole engine: the adapter enters the latch at each login, and a wrong PIN costs one try, over sweeps, restarts and replicas.
+// Through the whole engine: the prober enters the latch at each login, and a wrong PIN costs one try, over sweeps, restarts and replicas.
 func TestAnObserverTriesAWrongPINOnce(t *testing.T) {
 	onStage(t, []client.Object{hsm(), secret("pin"), encryptionKey("a", "hsm"), encryptionKey("b", "hsm")}, answers{}, func(s *stage) {
 		tried := map[string]int{}

@@ -135,8 +135,7 @@ func presentable(f Fact) bool {
 	fits := func(s string, most int) bool {
 		return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most
 	}
-	return fits(f.Name, 32) && fits(f.Value, 256) &&
-		(f.Evidence == v1alpha1.EvidenceReported || f.Evidence == v1alpha1.EvidenceTested || f.Evidence == v1alpha1.EvidenceAttested)
+	return fits(f.Name, 32) && fits(f.Value, 256) && (f.Evidence == v1alpha1.EvidenceReported || f.Evidence == v1alpha1.EvidenceTested)
 }
 
 // clip keeps a message within what the schema admits.

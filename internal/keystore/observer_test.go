@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -352,6 +353,54 @@ func TestASecretThatIsMissing(t *testing.T) {
 		s.later(2 * firstRetry)
 		same(t, "outcome", s.told("kek").Outcome, v1alpha1.OutcomeFound, func(a, b v1alpha1.ProbeOutcome) bool { return a == b })
 	})
+}
+
+// Whoever may write KeyStores must not become somebody by having his token sent to a server of his own.
+func TestSecretsThatAreNoKeyStores(t *testing.T) {
+	for what, c := range map[string]struct {
+		name  string
+		tweak func(*corev1.Secret)
+		says  string
+	}{
+		"the token of a service account": {
+			"token", func(s *corev1.Secret) { s.Type = corev1.SecretTypeServiceAccountToken },
+			"spec.credentialsSecretRef names Secret token, which is the token of a service account, and no key store's; name another",
+		},
+		"one that calls itself something else": {
+			"token", func(s *corev1.Secret) {
+				s.Annotations = map[string]string{corev1.ServiceAccountNameKey: "terroir-manager"}
+			},
+			"spec.credentialsSecretRef names Secret token, which is the token of a service account, and no key store's; name another",
+		},
+		"a token by which nodes join": {
+			"token", func(s *corev1.Secret) { s.Type = corev1.SecretTypeBootstrapToken },
+			"spec.credentialsSecretRef names Secret token, which is a token by which nodes join the cluster, and no key store's; name another",
+		},
+		"the webhook's key, as which to go there": {
+			v1alpha1.CertificateSecret, func(*corev1.Secret) {},
+			"spec.tls.clientSecretRef names Secret terroir-webhook-cert, which is the key of Terroir's webhook, and no key store's; name another",
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			named := secret(c.name)
+			c.tweak(named)
+			objects := []client.Object{keyStore("bao", func(s *v1alpha1.KeyStore) {
+				s.Spec.TLS = &v1alpha1.KeyStoreTLS{ClientSecretRef: &v1alpha1.SecretReference{Name: v1alpha1.ObjectName(c.name)}}
+			}), encryptionKey("kek", "bao"), named}
+			if c.name != "token" {
+				objects = append(objects, secret("token"))
+			}
+			onStage(t, objects, answers{"kek": good("a")}, func(s *stage) {
+				told := s.told("kek")
+				if told.Outcome != v1alpha1.OutcomeMisconfigured || told.Message != c.says {
+					t.Errorf("told %+v", told)
+				}
+				if len(s.store.opened) > 0 {
+					t.Error("it was given to the store all the same")
+				}
+			})
+		})
+	}
 }
 
 func TestAStoreThatCannotBeOpened(t *testing.T) {

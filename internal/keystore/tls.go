@@ -28,8 +28,8 @@ const (
 	clientKey         = "tls.key"
 )
 
-// ErrPin is the error of a connection to a server whose certificate is valid, and whose key is none of those that are pinned.
-var ErrPin = errors.New("the server's public key is none of spkiPins")
+// errPin is the error of a connection to a server whose certificate is valid, and whose key is none of those that are pinned.
+var errPin = errors.New("the server's public key is none of spkiPins")
 
 // TLS says how to connect to the server of this name. spec may be nil: then the operating system says whom to believe. The error says what is
 // malformed, in words that may be shown.
@@ -104,11 +104,11 @@ func decodePins(pins []v1alpha1.SPKIPin) ([][]byte, error) {
 // checkPins is asked for resumed connections too, unlike tls.Config.VerifyPeerCertificate.
 func checkPins(pins [][]byte, state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
-		return ErrPin
+		return errPin
 	}
 	digest := sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 	if slices.ContainsFunc(pins, func(pin []byte) bool { return bytes.Equal(pin, digest[:]) }) {
 		return nil
 	}
-	return ErrPin
+	return errPin
 }

@@ -22,7 +22,7 @@ import (
 // Unanswered is the sighting of a store that could not be asked: err is what dialling it, or an exchange with it, ended with.
 func Unanswered(err error) Sighting {
 	switch {
-	case errors.Is(err, ErrPin):
+	case errors.Is(err, errPin):
 		return unreachable("the server is not believed: its certificate is valid, and its public key is none of tls.spkiPins")
 	case distrusted(err) != "":
 		return unreachable("the server is not believed: " + distrusted(err))

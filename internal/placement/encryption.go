@@ -40,6 +40,24 @@ type EncryptedVolume struct {
 	Sources []EncryptedVolume
 }
 
+// Class is a StorageClass, with what is known of how volumes are encrypted that are made by it.
+type Class struct {
+	Name string
+	// Default: claims get it that name no class. At most one is.
+	Default bool
+	// Immediate: volumes are made as soon as there is a claim, before any pod waits for it.
+	Immediate bool
+	// Protection is what the class, and what it points to, say.
+	Protection storage.Protection
+	// Keys are the keys that mean the key which the driver names, with what they are now.
+	Keys []keys.Verdict
+}
+
+// Volume is what a claim of the class gets.
+func (c Class) Volume(claim string) EncryptedVolume {
+	return EncryptedVolume{Claim: claim, Protection: c.Protection, Keys: c.Keys}
+}
+
 // The rules by which a volume is denied under encryption.
 const (
 	// RuleEncryption says that it is not known to be encrypted as demanded.
@@ -60,16 +78,16 @@ func JudgeEncryption(
 }
 
 // JudgeClass judges whether volumes of a StorageClass can ever satisfy what is owed, whatever becomes of keys: it denies bindings that are not
-// accepted, and keys that are not among those demanded or that the namespace may not ask for. Immediate tells that a volume is made as soon as there
-// is a claim: denied, since then data may be on it before anybody has looked.
-func JudgeClass(owed policy.Obligation, namespace map[string]string, name string, immediate bool, v EncryptedVolume) Verdict {
+// accepted, and keys that are not among those demanded or that the namespace may not ask for; and classes that bind at once, since then data may be
+// on a volume before anybody has looked.
+func JudgeClass(owed policy.Obligation, namespace map[string]string, class Class) Verdict {
 	if owed.Encryption == nil {
 		return verdictOf(nil)
 	}
 	c := encryptionCase{owed: owed, demand: owed.Encryption, namespace: namespace}
-	who := fmt.Sprintf("a volume of StorageClass %q", name)
-	denials := c.never(who, v)
-	if immediate {
+	who := fmt.Sprintf("a volume of StorageClass %q", class.Name)
+	denials := c.never(who, class.Volume(""))
+	if class.Immediate {
 		denials = append(denials, c.deny("%s is made as soon as there is a claim, before anybody can prove under which key (volumeBindingMode: Immediate), but %s; use a class with volumeBindingMode: WaitForFirstConsumer",
 			who, requiresEncryption(owed))...)
 	}

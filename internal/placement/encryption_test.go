@@ -211,7 +211,9 @@ func TestWhatAClassCanNeverBe(t *testing.T) {
 		"its volumes are made at once":                {volume: under(kek), immediate: true, denial: `a volume of StorageClass "fast" is made as soon as there is a claim, before anybody can prove under which key (volumeBindingMode: Immediate), but ClusterPlacementPolicy/health requires that volumes are encrypted; use a class with volumeBindingMode: WaitForFirstConsumer`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			v := placement.JudgeClass(owing(false, nil), labels, "fast", c.immediate, c.volume)
+			v := placement.JudgeClass(owing(false, nil), labels, placement.Class{
+				Name: "fast", Immediate: c.immediate, Protection: c.volume.Protection, Keys: c.volume.Keys,
+			})
 			if v.Message() != c.denial {
 				t.Errorf("it says\n%s\nwant\n%s", v.Message(), c.denial)
 			}
@@ -220,7 +222,7 @@ func TestWhatAClassCanNeverBe(t *testing.T) {
 			}
 		})
 	}
-	if v := placement.JudgeClass(policy.Obligation{}, nil, "fast", true, bound(v1alpha1.BindingNone, "")); !v.Allowed() {
+	if v := placement.JudgeClass(policy.Obligation{}, nil, placement.Class{Name: "fast", Immediate: true}); !v.Allowed() {
 		t.Errorf("nothing is owed, and it says %s", v.Message())
 	}
 }

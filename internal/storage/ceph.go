@@ -32,12 +32,12 @@ import (
 // and internal/cephfs/store/volumeoptions.go at 52fcb7b, 2024-10-22, read 2026-11-27;
 // https://www.ibm.com/docs/SSFETU_2.7/odf/allocating-resources/proc_creating-a-storage-class-for-persistent-volume-encryption.html, read 2026-11-27.
 func cephRBD() driver {
-	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephBlock) }, echoes: cephEchoes(), configMaps: []string{cephConfig, cephConnections}}
+	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephBlock) }, echoes: cephEchoes()}
 }
 
 // cephFS is [cephRBD] for files.
 func cephFS() driver {
-	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephFile) }, echoes: cephEchoes(), configMaps: []string{cephConfig, cephConnections}}
+	return driver{resolve: func(r request) Protection { return resolveCeph(r, cephFile) }, echoes: cephEchoes()}
 }
 
 // How Ceph's drivers encrypt.

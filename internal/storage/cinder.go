@@ -1,13 +1,10 @@
 package storage
 
-import v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
-
 // Driver cinder.csi.openstack.org: OpenStack Cinder encrypts, as the volume type says.
 //
 // Reads: type, the name of a volume type. Names are spelt exactly so.
 //
-// Means: whether volumes of a type are encrypted, and under which key, is known to the provider alone. The catalogue may say of a type that its volumes
-// are encrypted; no key is ever named.
+// Means: nothing. Whether volumes of a type are encrypted, and under which key, is known to the provider alone.
 //
 // Traps: names as …-luks are names, and prove nothing: they are not read. Without type the provider's default is taken, which can change. What
 // a clone or a restored snapshot is, its source has a word in.
@@ -23,13 +20,5 @@ func resolveCinder(r request) Protection {
 	if name == "" {
 		return unknown("type is missing: volumes are of the provider's default type, and nobody can tell which that is")
 	}
-	kind, has := r.lookup.VolumeTypes[name]
-	switch {
-	case !has:
-		return unknown("whether volumes of type %s are encrypted is known to the provider alone, and the catalogue does not say", name)
-	case !kind.Encrypted:
-		return is(v1alpha1.BindingNone, "").but("the catalogue says that volumes of type %s are not encrypted", name)
-	default:
-		return is(v1alpha1.BindingProviderManaged, "").but("the provider encrypts volumes of type %s, under a key that nobody names", name)
-	}
+	return unknown("whether volumes of type %s are encrypted is known to the provider alone", name)
 }

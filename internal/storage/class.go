@@ -27,8 +27,8 @@ func Digest(class *storagev1.StorageClass) string {
 	return fmt.Sprintf("%s:%s", class.UID, hex.EncodeToString(sum[:16]))
 }
 
-// SameClass reports whether a class is the one that was recorded. Nothing recorded is no class.
-func SameClass(recorded string, class *storagev1.StorageClass) bool {
+// sameClass reports whether a class is the one that was recorded. Nothing recorded is no class.
+func sameClass(recorded string, class *storagev1.StorageClass) bool {
 	return recorded != "" && class != nil && recorded == Digest(class)
 }
 

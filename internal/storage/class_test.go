@@ -47,11 +47,11 @@ func TestARecordTellsAClassFromItsSuccessors(t *testing.T) {
 		"values that changed places":            {class("d", "a", "2", "b", "1"), false},
 		"a class that is not there is no class": {nil, false},
 	} {
-		if got := SameClass(recorded, c.class); got != c.same {
+		if got := sameClass(recorded, c.class); got != c.same {
 			t.Errorf("%s: same is %v", what, got)
 		}
 	}
-	if SameClass("", before) {
+	if sameClass("", before) {
 		t.Error("nothing recorded is no class")
 	}
 	if want := "c1:bb2fb965b9e1ee43b84d7e9c39192176"; recorded != want {
@@ -75,7 +75,7 @@ func TestResolvingLeavesTheClassAsItIs(t *testing.T) {
 	for _, d := range driverNames() {
 		c := class(d, "Encrypted", "true", "kmsKeyId", "k", "KMSKEYID", "l")
 		before := maps.Clone(c.Parameters)
-		OfClass(c, Lookup{})
+		OfClass(c, nil)
 		if !maps.Equal(before, c.Parameters) || c.UID != types.UID("c1") {
 			t.Errorf("%s changed the class", d)
 		}

@@ -7,7 +7,7 @@
 //
 // Which key protects it is the word of its StorageClass, in the language of its CSI driver. [OfClass] reads it by one resolver for each driver, in a
 // file of its own with its law on top, and gives a [Protection]: how, under which key, and what there is to say of it; [OfClaim] minds besides what a claim may
-// override. The word of a class is not yet a volume: [Digest] and [SameClass] tell a class from its successors, [Verify] compares a volume that is
+// override. The word of a class is not yet a volume: [Digest] tells a class from its successors, [Verify] compares a volume that is
 // there with what was promised, and [Lineage] finds the claims whose keys it has inherited. Whatever cannot be told is Unknown, with a sentence that
 // says why. Whether the key is what it must be is for package keys.
 package storage

@@ -21,8 +21,6 @@ type driver struct {
 	foldsCase bool
 	// echoes are parameters that the driver writes into the volumeAttributes of every volume it makes: in lower case where it folds case.
 	echoes []string
-	// configMaps are the names of those in its namespace that resolve may ask for.
-	configMaps []string
 	// overridden tells that parameters of a VolumeAttributesClass go before those of the StorageClass when the driver makes a volume.
 	overridden bool
 }
@@ -82,12 +80,6 @@ func OfClaim(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass,
 		return p
 	}
 	return OfClass(class, k)
-}
-
-// ConfigMaps are the names of those that are asked for when a class of this driver is resolved, in the driver's own namespace.
-func ConfigMaps(driver string) []string {
-	d, _ := driverOf(driver)
-	return d.configMaps
 }
 
 // deref is the text that is pointed to, if there is any.
@@ -158,10 +150,10 @@ func readBool(from map[string]string, name string) (bool, error) {
 
 // configMap gives the data of a ConfigMap in the namespace of the driver; nil if there is none, or if nobody can tell.
 func (r request) configMap(name string) map[string]string {
-	if r.lookup.ConfigMap == nil {
+	if r.lookup == nil {
 		return nil
 	}
-	return r.lookup.ConfigMap(r.driver, name)
+	return r.lookup(r.driver, name)
 }
 
 // is gives a protection of a binding under a key.

@@ -67,7 +67,7 @@ func TestWithoutLookingUpNothingIsKnown(t *testing.T) {
 		"an unknown driver":     class("disk.example.com", "encrypted", "true"),
 		"a driver without name": class(""),
 	} {
-		if p := OfClass(c, Lookup{}); p.Known() || p.Message == "" || p.Driver != c.Provisioner {
+		if p := OfClass(c, nil); p.Known() || p.Message == "" || p.Driver != c.Provisioner {
 			t.Errorf("%s: it is %v: %s", what, p, p.Message)
 		}
 	}
@@ -79,19 +79,14 @@ func TestWithoutLookingUpNothingIsKnown(t *testing.T) {
 // ConfigMaps are asked for as drivers ask: by the driver whose namespace it is.
 func TestConfigMapsAreAskedOfTheDriver(t *testing.T) {
 	asked := map[string]bool{}
-	OfClass(class("rook-ceph.rbd.csi.ceph.com", "encrypted", "true", "encryptionKMSID", "hsm"), Lookup{ConfigMap: func(driver, name string) map[string]string {
+	OfClass(class("rook-ceph.rbd.csi.ceph.com", "encrypted", "true", "encryptionKMSID", "hsm"), func(driver, name string) map[string]string {
 		asked[driver+" "+name] = true
 		return nil
-	}})
-	told := map[string]bool{}
-	for _, name := range ConfigMaps("rook-ceph.rbd.csi.ceph.com") {
-		told["rook-ceph.rbd.csi.ceph.com "+name] = true
-	}
-	if len(asked) != 2 || !maps.Equal(told, asked) {
-		t.Errorf("asked were %v, and those that may be asked are %v", asked, told)
-	}
-	if len(ConfigMaps("ebs.csi.aws.com")) != 0 || len(ConfigMaps("disk.example.com")) != 0 {
-		t.Error("drivers that ask for none are said to")
+	})
+	// These names, and no others, the operator may read.
+	want := map[string]bool{"rook-ceph.rbd.csi.ceph.com csi-kms-connection-details": true, "rook-ceph.rbd.csi.ceph.com ceph-csi-encryption-kms-config": true}
+	if !maps.Equal(want, asked) {
+		t.Errorf("asked were %v, not %v", asked, want)
 	}
 }
 
@@ -111,11 +106,11 @@ func TestAttributesClassesGoBeforeStorageClasses(t *testing.T) {
 		"outscale, which lets them, also": {class("bsu.csi.outscale.com"), &other, v1alpha1.BindingUnknown},
 	} {
 		claim := &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{VolumeAttributesClassName: c.named}}
-		if p := OfClaim(claim, c.class, Lookup{}); p.Binding != c.want || p.Driver != c.class.Provisioner {
+		if p := OfClaim(claim, c.class, nil); p.Binding != c.want || p.Driver != c.class.Provisioner {
 			t.Errorf("%s: it is %v", what, p)
 		}
 		claim.Spec.VolumeName = "pvc-u1"
-		if p := OfClaim(claim, c.class, Lookup{}); p != OfClass(c.class, Lookup{}) {
+		if p := OfClaim(claim, c.class, nil); p != OfClass(c.class, nil) {
 			t.Errorf("%s: with a volume it is %v", what, p)
 		}
 	}
@@ -126,7 +121,7 @@ func TestWhatPeopleAreToldIsBounded(t *testing.T) {
 	for _, c := range []*storagev1.StorageClass{
 		class("ebs.csi.aws.com", "kmsKeyId", long), class("ebs.csi.aws.com", "kmsKeyId", "alias/"+long), class("cinder.csi.openstack.org", "type", long),
 	} {
-		p := OfClass(c, Lookup{})
+		p := OfClass(c, nil)
 		if len(p.Message) > longest || len(p.String()) > longest+100 || !utf8.ValidString(p.Message+p.String()) {
 			t.Errorf("told in %d and %d bytes: %v", len(p.Message), len(p.String()), p)
 		}
@@ -158,12 +153,12 @@ func FuzzConnections(f *testing.F) {
 		f.Add(text, `null`)
 	}
 	f.Fuzz(func(t *testing.T, config, details string) {
-		k := Lookup{ConfigMap: func(_, name string) map[string]string {
+		k := func(_, name string) map[string]string {
 			if name == cephConfig {
 				return map[string]string{cephConfigFile: config}
 			}
 			return map[string]string{"hsm": details}
-		}}
+		}
 		var mounted, connection map[string]any
 		var kinds []string
 		if json.Unmarshal([]byte(config), &mounted) == nil {
@@ -197,8 +192,8 @@ func FuzzOfClass(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which int, a, x, b, y, c, z string) {
 		names := driverNames()
 		made := class(names[uint(which)%uint(len(names))], a, x, b, y, c, z)
-		p := OfClass(made, Lookup{})
-		if p != OfClass(made, Lookup{}) {
+		p := OfClass(made, nil)
+		if p != OfClass(made, nil) {
 			t.Error("it depends on the order of parameters")
 		}
 		if p.KeyID == "" && p.Message == "" {

@@ -43,16 +43,13 @@ func documents[T any](t *testing.T, path string) []*T {
 func known(t *testing.T) Lookup {
 	t.Helper()
 	maps := documents[corev1.ConfigMap](t, filepath.Join("testdata", "ceph_configmaps.yaml"))
-	return Lookup{
-		ConfigMap: func(driver, name string) map[string]string {
-			for _, m := range maps {
-				if m.Name == name && strings.Contains(driver, ".ceph.com") {
-					return m.Data
-				}
+	return func(driver, name string) map[string]string {
+		for _, m := range maps {
+			if m.Name == name && strings.Contains(driver, ".ceph.com") {
+				return m.Data
 			}
-			return nil
-		},
-		VolumeTypes: map[string]VolumeType{"high-speed-luks": {Encrypted: true}, "classic": {}},
+		}
+		return nil
 	}
 }
 

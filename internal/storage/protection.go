@@ -53,16 +53,6 @@ func clip(text string) string {
 	return text[:end] + "…"
 }
 
-// Lookup is what a StorageClass may point to. What a nil field would tell is not known.
-type Lookup struct {
-	// ConfigMap gives the data of the ConfigMap of this name in the namespace of a driver; nil where there is none, or nobody knows that namespace.
-	ConfigMap func(driver, name string) map[string]string
-	// VolumeTypes are what the catalogue says of a provider's volume types, by their names.
-	VolumeTypes map[string]VolumeType
-}
-
-// VolumeType is what the catalogue says of one volume type of a provider.
-type VolumeType struct {
-	// Encrypted says that the provider encrypts volumes of the type, under a key that nobody names.
-	Encrypted bool
-}
+// Lookup gives the data of the ConfigMap of this name in the namespace of a driver, to which its StorageClasses may point; nil where there is none, or
+// nobody knows that namespace. A nil Lookup knows of none.
+type Lookup func(driver, name string) map[string]string

@@ -16,7 +16,7 @@ import (
 //
 // Reads of the claim: name, UID, age, class, and the record of the class ([v1alpha1.ClassAnnotation]); of the volume what [Keep] lists.
 //
-// Says: a volume of another claim, of another class, of another driver, that nobody provisioned, that is older than its claim, or whose attributes say
+// Says: a volume of another claim, of another class, of another driver, that nobody provisioned, that is older than its claim or its class, or whose attributes say
 // otherwise, is not what was promised. So is one of which nobody recorded by which class it was made: record it first.
 //
 // Ignores: what the driver does not write into the volume. Most clouds' drivers write nothing of keys, and then the class's word is all there is.
@@ -57,10 +57,18 @@ func sameName(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, 
 	if named := className(claim); named != class.Name {
 		return fmt.Sprintf("claim %s is of StorageClass %q, not %s", claim.Name, named, class.Name)
 	}
-	if pv.Spec.StorageClassName != class.Name {
-		return fmt.Sprintf("volume %s is of StorageClass %q, and its claim of %s", pv.Name, pv.Spec.StorageClassName, class.Name)
+	if named := volumeClassName(pv); named != class.Name {
+		return fmt.Sprintf("volume %s is of StorageClass %q, and its claim of %s", pv.Name, named, class.Name)
 	}
 	return ""
+}
+
+// volumeClassName is the name of a volume's StorageClass. The old annotation goes first here, too.
+func volumeClassName(pv *corev1.PersistentVolume) string {
+	if name, has := pv.Annotations[corev1.BetaStorageClassAnnotation]; has {
+		return name
+	}
+	return pv.Spec.StorageClassName
 }
 
 // className is the name of a claim's StorageClass. The old annotation goes first, as in Kubernetes.
@@ -76,7 +84,7 @@ func sameRecord(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume
 	if recorded == "" {
 		return fmt.Sprintf("nobody recorded by which StorageClass volume %s was made", pv.Name)
 	}
-	if !SameClass(recorded, class) {
+	if !sameClass(recorded, class) {
 		return fmt.Sprintf("volume %s was made by another StorageClass %s, which was deleted, and this one created in its place", pv.Name, class.Name)
 	}
 	return ""
@@ -98,12 +106,17 @@ func sameDriver(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, cl
 	}
 }
 
-// sameAge: a volume that was there before its claim was made for another one, or by hand, and only its name says by which class.
-func sameAge(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) string {
-	if pv.CreationTimestamp.Before(&claim.CreationTimestamp) {
+// sameAge: a volume that was there before its claim was made for another one, or by hand, and only its name says by which class. One that was there before
+// its class was made by another class of that name: what was recorded after the classes were exchanged says nothing of it.
+func sameAge(claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, class *storagev1.StorageClass) string {
+	switch {
+	case pv.CreationTimestamp.Before(&claim.CreationTimestamp):
 		return fmt.Sprintf("volume %s is older than claim %s and was not made for it", pv.Name, claim.Name)
+	case pv.CreationTimestamp.Before(&class.CreationTimestamp):
+		return fmt.Sprintf("volume %s is older than StorageClass %s and was made by another one of that name", pv.Name, class.Name)
+	default:
+		return ""
 	}
-	return ""
 }
 
 // sameAttributes compares what the driver wrote into the volume with what the class says.
@@ -148,7 +161,7 @@ func Keep(slim, pv *corev1.PersistentVolume) {
 		}
 		slim.Annotations[provisionedBy] = by
 	}
-	slim.Spec.StorageClassName = pv.Spec.StorageClassName
+	slim.Spec.StorageClassName = volumeClassName(pv)
 	if of := pv.Spec.ClaimRef; of != nil {
 		slim.Spec.ClaimRef = &corev1.ObjectReference{Namespace: of.Namespace, Name: of.Name, UID: of.UID}
 	}

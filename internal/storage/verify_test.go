@@ -89,6 +89,18 @@ func TestAVolumeIsWhatItsClassPromised(t *testing.T) {
 		"a volume that was there before": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
 			pv.CreationTimestamp = noon(-time.Second)
 		}, "volume pvc-u1 is older than claim data and was not made for it" + promise},
+		"made in the second of its class": {func(_ *corev1.PersistentVolumeClaim, _ *corev1.PersistentVolume, c *storagev1.StorageClass) {
+			c.CreationTimestamp = noon(time.Minute)
+		}, ""},
+		"a volume that was there before its class, which was recorded later": {func(_ *corev1.PersistentVolumeClaim, _ *corev1.PersistentVolume, c *storagev1.StorageClass) {
+			c.CreationTimestamp = noon(time.Minute + time.Second)
+		}, "volume pvc-u1 is older than StorageClass encrypted and was made by another one of that name" + promise},
+		"a volume that names its class by the old annotation": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
+			pv.Annotations[corev1.BetaStorageClassAnnotation], pv.Spec.StorageClassName = pv.Spec.StorageClassName, ""
+		}, ""},
+		"a volume that names another class by it": {func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, _ *storagev1.StorageClass) {
+			pv.Annotations[corev1.BetaStorageClassAnnotation] = "plain"
+		}, `volume pvc-u1 is of StorageClass "plain", and its claim of encrypted` + promise},
 	} {
 		t.Run(what, func(t *testing.T) {
 			changed := ebs.DeepCopy()
@@ -102,7 +114,7 @@ func TestAVolumeIsWhatItsClassPromised(t *testing.T) {
 // compare asks of a volume, and of what a cache keeps of it: both must have the same answer.
 func compare(t *testing.T, claim *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume, c *storagev1.StorageClass, want string) {
 	t.Helper()
-	p := OfClass(c, Lookup{})
+	p := OfClass(c, nil)
 	if diff := cmp.Diff(want, Verify(claim, pv, c, p)); diff != "" {
 		t.Errorf("it says (-want +got):\n%s", diff)
 	}

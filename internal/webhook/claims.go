@@ -32,6 +32,9 @@ type claimSpec struct {
 
 // claims refuses a claim of which no volume can ever be encrypted as demanded, while whoever asks can still choose another class. It is an early
 // answer: what guarantees is the gate of the pods, which looks at the volume itself.
+//
+// One thing the gate cannot see: that a claim is deleted after a pod was let go for it, while the pod waits for a node, and made anew with other data, or
+// for a volume that is there. So a claim of that name is refused until the pod is gone.
 func (h *Handlers) claims(_ context.Context, r *request[claim]) answer {
 	if !r.is("", "persistentvolumeclaims", "CREATE") || r.Object == nil {
 		return undecided("Terroir judges PersistentVolumeClaims here when they are created, and nothing else")
@@ -43,15 +46,31 @@ func (h *Handlers) claims(_ context.Context, r *request[claim]) answer {
 	if l.owed.Encryption == nil {
 		return admit(nil)
 	}
-	if _, ok := classes(h.Protections); !ok {
+	if _, ok := classes(h.Classes); !ok {
 		return undecided("Terroir is not ready to judge claims in namespace %s: it has not read the StorageClasses yet; try again", r.Namespace)
 	}
-	denials, warnings := l.claims(l.owed, []claim{*r.Object}, h.Protections, h.Now())
+	pod, known := h.letGo(r)
+	switch {
+	case !known:
+		return undecided("Terroir is not ready to judge claims in namespace %s: it does not know its pods yet; try again", r.Namespace)
+	case pod != "":
+		return refuse("persistentvolumeclaim %s/%s is refused: pod %s waits for a node, and was let go for another claim of this name; delete the pod first, so that what comes in its place waits for this claim",
+			r.Namespace, r.Object.Metadata.Name, pod)
+	}
+	denials, warnings := l.claims(l.owed, []claim{*r.Object}, h.Classes, h.Now())
 	if len(denials) > 0 {
 		m := r.Object.Metadata
 		return refuse("persistentvolumeclaim %s/%s is refused: %s", r.Namespace, cmp.Or(m.Name, m.GenerateName), strings.Join(denials, "; "))
 	}
 	return admit(nil, warnings...)
+}
+
+// letGo names a pod that was let go for a claim of the name that is asked for.
+func (h *Handlers) letGo(r *request[claim]) (pod string, known bool) {
+	if h.LetGo == nil {
+		return "", false
+	}
+	return h.LetGo.LetGo(r.Namespace, r.Object.Metadata.Name)
 }
 
 // claims are those that pods of the workload bring with them: by templates of a StatefulSet, and by generic ephemeral volumes.
@@ -69,7 +88,7 @@ func (w *workload) claims() []claim {
 
 // claims says which claims can never get a volume that is encrypted as owed, and of which pods would have to wait as things are now.
 // While StorageClasses are not known nothing is said.
-func (l *law) claims(owed policy.Obligation, claims []claim, from Protections, now time.Time) (denials, warnings []string) {
+func (l *law) claims(owed policy.Obligation, claims []claim, from Classes, now time.Time) (denials, warnings []string) {
 	if owed.Encryption == nil || len(claims) == 0 {
 		return nil, nil
 	}
@@ -85,18 +104,18 @@ func (l *law) claims(owed policy.Obligation, claims []claim, from Protections, n
 	return denials, warnings
 }
 
-func classes(from Protections) ([]ClassProtection, bool) {
+func classes(from Classes) ([]placement.Class, bool) {
 	if from == nil {
 		return nil, false
 	}
-	return from.Protections()
+	return from.Classes()
 }
 
 // classJudge judges StorageClasses by what is owed in a namespace.
 type classJudge struct {
 	*law
 	owed    policy.Obligation
-	classes []ClassProtection
+	classes []placement.Class
 	view    *trust.View
 	now     time.Time
 }
@@ -107,7 +126,7 @@ func (c classJudge) claim(asked *claim) (never, waits []string) {
 	if asked.Spec.VolumeName != "" || name != nil && *name == "" {
 		return nil, nil
 	}
-	i := slices.IndexFunc(c.classes, func(p ClassProtection) bool { return name == nil && p.Default || name != nil && p.Name == *name })
+	i := slices.IndexFunc(c.classes, func(p placement.Class) bool { return name == nil && p.Default || name != nil && p.Name == *name })
 	switch {
 	case i < 0 && name == nil:
 		return nil, []string{"there is no default StorageClass, so the volume will not be made, and pods that want it will wait" + c.instead()}
@@ -115,7 +134,7 @@ func (c classJudge) claim(asked *claim) (never, waits []string) {
 		return nil, []string{fmt.Sprintf("StorageClass %q does not exist, so nobody can tell how the volume will be encrypted, and pods that want it will wait%s", *name, c.instead())}
 	}
 	class := c.classes[i]
-	if v := placement.JudgeClass(c.owed, c.namespace.Labels, class.Name, class.Immediate, volumeOf(class, asked)); !v.Allowed() {
+	if v := placement.JudgeClass(c.owed, c.namespace.Labels, class); !v.Allowed() {
 		return []string{v.Message() + c.instead()}, nil
 	}
 	if v := c.judge(class, asked); !v.Allowed() {
@@ -125,15 +144,9 @@ func (c classJudge) claim(asked *claim) (never, waits []string) {
 }
 
 // judge judges a volume of a class as things are now.
-func (c classJudge) judge(class ClassProtection, asked *claim) placement.Verdict {
+func (c classJudge) judge(class placement.Class, asked *claim) placement.Verdict {
 	qualified := func(zone, level string) bool { return c.view.Standing(zone, level).Worth >= trust.Held }
-	return placement.JudgeEncryption(c.owed, c.namespace.Labels, volumeOf(class, asked), qualified, c.now)
-}
-
-func volumeOf(class ClassProtection, asked *claim) placement.EncryptedVolume {
-	return placement.EncryptedVolume{
-		Claim: cmp.Or(asked.Metadata.Name, asked.Metadata.GenerateName), Protection: class.Protection, Keys: class.Keys,
-	}
+	return placement.JudgeEncryption(c.owed, c.namespace.Labels, class.Volume(cmp.Or(asked.Metadata.Name, asked.Metadata.GenerateName)), qualified, c.now)
 }
 
 // mostClasses is how many classes a sentence names.

@@ -40,6 +40,9 @@ func TestClaims(t *testing.T) {
 			w.ClusterPolicies[6].Spec.TrustLevels = []v1alpha1.LevelName{"in-germany"}
 			w.publish()
 		}},
+		{"a pod waits for a node that was let go for another claim of the name", "sealed", of("sealed"), func(w *world) { w.letGo = "db-0" }},
+		{"a pod was let go for a claim of another name", "sealed", `{metadata: {name: logs}, spec: {storageClassName: sealed}}`, func(w *world) { w.letGo = "db-0" }},
+		{"pods are not known yet", "sealed", of("sealed"), func(w *world) { w.podless = true }},
 		{"StorageClasses are not known yet", "sealed", of("sealed"), func(w *world) { w.blind = true }},
 		{"there is no snapshot yet", "sealed", of("sealed"), func(w *world) { w.empty = true }},
 		{"an object that is none", "sealed", `{spec: {storageClassName: 5}}`, nil},
@@ -56,14 +59,20 @@ func TestClaims(t *testing.T) {
 
 // Whoever makes the handlers without it has claims refused rather than passed over.
 func TestClaimsOfWhichNobodyCanTell(t *testing.T) {
-	w := newWorld(t)
-	o := w.options()
-	o.Protections = nil
-	h, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := ask(t, h.claimsHook(), ClaimsPath, claimRequest(t, "sealed", `{metadata: {name: data}, spec: {}}`)); a.Allowed || a.Result.Reason != metav1.StatusReasonServiceUnavailable {
-		t.Errorf("it says %s", told(a))
+	for what, without := range map[string]func(*Options){
+		"StorageClasses": func(o *Options) { o.Classes = nil },
+		"pods":           func(o *Options) { o.LetGo = nil },
+	} {
+		w := newWorld(t)
+		o := w.options()
+		without(&o)
+		h, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := ask(t, h.claimsHook(), ClaimsPath, claimRequest(t, "sealed", `{metadata: {name: data}, spec: {storageClassName: sealed}}`))
+		if a.Allowed || a.Result.Reason != metav1.StatusReasonServiceUnavailable {
+			t.Errorf("without %s it says %s", what, told(a))
+		}
 	}
 }

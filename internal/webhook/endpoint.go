@@ -10,7 +10,7 @@ import (
 )
 
 // CertificateName is the name of the Secret with the webhook's certificate.
-const CertificateName = "terroir-webhook-cert"
+const CertificateName = v1alpha1.CertificateSecret
 
 // Endpoint gives the Service at which the API server reaches the webhook, and the Secret for its certificate. The Secret is empty on
 // purpose: whoever makes the certificate fills it.

@@ -11,11 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/terroir-dev/terroir/internal/keys"
 	"github.com/terroir-dev/terroir/internal/placement"
 	"github.com/terroir-dev/terroir/internal/policy"
 	"github.com/terroir-dev/terroir/internal/snapshot"
-	"github.com/terroir-dev/terroir/internal/storage"
 	"github.com/terroir-dev/terroir/internal/trust"
 )
 
@@ -62,22 +60,15 @@ type Violating interface {
 	Violating(set *policy.Set) (pods, namespaces int)
 }
 
-// ClassProtection is a StorageClass, with how volumes are encrypted that are made by it.
-type ClassProtection struct {
-	Name string
-	// Default tells that claims get it that name no class. At most one is.
-	Default bool
-	// Immediate tells that volumes are made as soon as there is a claim, before any pod waits for it.
-	Immediate bool
-	// Protection is what the class, and what it points to, say.
-	Protection storage.Protection
-	// Keys are the keys that mean the key which the driver names, with what they are now.
-	Keys []keys.Verdict
+// Classes gives all StorageClasses, or false where something of them could not be read. It is asked for single claims, never for pods.
+type Classes interface {
+	Classes() ([]placement.Class, bool)
 }
 
-// Protections gives all StorageClasses as the cache has them, or false while it has not. It is asked for single claims, never for pods.
-type Protections interface {
-	Protections() ([]ClassProtection, bool)
+// LetGo names a pod, by namespace and claim, that waits for a node and has been let go for a claim of that name; empty: there is none. It is false while the
+// cache does not know the pods.
+type LetGo interface {
+	LetGo(namespace, claim string) (pod string, known bool)
 }
 
 // Reader reads an object from the API server itself, not from a cache. A manager's API reader does.
@@ -94,9 +85,11 @@ type Options struct {
 	Owing      Owing
 	// Violating may be nil: then nothing is said about running pods when a policy is written.
 	Violating Violating
-	// Protections may be nil: then claims are not admitted where encryption is owed, and nothing is said about them before.
-	Protections Protections
-	Live        Reader
+	// Classes may be nil: then claims are not admitted where encryption is owed, and nothing is said about them before.
+	Classes Classes
+	// LetGo may be nil: then claims are not admitted where encryption is owed.
+	LetGo LetGo
+	Live  Reader
 	// Now is the clock. It is asked once per review.
 	Now func() time.Time
 	// Log hears of errors only. Its zero value is silent.

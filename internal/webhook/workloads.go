@@ -109,7 +109,7 @@ func (h *Handlers) workloads(_ context.Context, r *request[workload]) answer {
 	case unready != "":
 		return undecided("%s", unready)
 	}
-	return l.workload(r, change, func() []*corev1.Node { return h.Nodes.Nodes() }, h.Protections, h.Now())
+	return l.workload(r, change, func() []*corev1.Node { return h.Nodes.Nodes() }, h.Classes, h.Now())
 }
 
 // readable says what is missing of a request about a workload, if anything.
@@ -146,7 +146,7 @@ func changeOf(r *request[workload]) change {
 }
 
 // workload decides about a workload in a namespace.
-func (l *law) workload(r *request[workload], c change, nodes func() []*corev1.Node, protections Protections, now time.Time) answer {
+func (l *law) workload(r *request[workload], c change, nodes func() []*corev1.Node, classes Classes, now time.Time) answer {
 	patches := placement.ShapeWorkload(r.Object.read(r.Kind.Kind), before(r), l.owed)
 	if c.nothing() {
 		return admit(patches)
@@ -163,7 +163,7 @@ func (l *law) workload(r *request[workload], c change, nodes func() []*corev1.No
 	}
 	e.ground = placement.Ground{Nodes: nodes(), Nearest: e.nearest}
 	denials, warnings := e.judge(owed)
-	never, waiting := e.judgeClaims(owed, protections)
+	never, waiting := e.judgeClaims(owed, classes)
 	denials, warnings = append(denials, never...), append(warnings, waiting...)
 	if len(denials) > 0 {
 		return refuse("%s is refused: %s", e.name(), strings.Join(denials, "; ")).unless(owed.Unfound())
@@ -268,11 +268,11 @@ func (e early) judge(owed policy.Obligation) (denials, warnings []string) {
 
 // judgeClaims gives what stands against the claims that the workload's pods bring with them. A StatefulSet has its templates for life: where one that is older
 // than its policy is updated, what stands against them is a warning.
-func (e early) judgeClaims(owed policy.Obligation, protections Protections) (denials, warnings []string) {
+func (e early) judgeClaims(owed policy.Obligation, classes Classes) (denials, warnings []string) {
 	if !e.change.template && !e.change.annotations {
 		return nil, nil
 	}
-	denials, warnings = e.claims(owed, e.request.Object.claims(), protections, e.now)
+	denials, warnings = e.claims(owed, e.request.Object.claims(), classes, e.now)
 	if e.request.Operation == "CREATE" || e.change.annotations {
 		return denials, warnings
 	}

@@ -134,8 +134,10 @@ type world struct {
 	broken   error // of live reads
 	empty    bool  // there is no snapshot yet
 	reads    int
-	blind    bool // StorageClasses are not known yet
-	silent   bool // the key store does not answer
+	blind    bool   // StorageClasses are not known yet
+	silent   bool   // the key store does not answer
+	letGo    string // the pod that was let go for claim data of namespace sealed
+	podless  bool   // pods are not known yet
 }
 
 func newWorld(t testing.TB) *world {
@@ -181,18 +183,25 @@ func (w *world) verdict(i int) keys.Verdict {
 	return v
 }
 
-// Protections are four classes: one whose volumes are not encrypted, one for each key, and one that makes volumes at once.
-func (w *world) Protections() ([]ClassProtection, bool) {
+// Classes are five: one whose volumes are not encrypted, one for each key, one that makes volumes at once, and one whose key nobody means.
+func (w *world) Classes() ([]placement.Class, bool) {
 	under := func(id string) storage.Protection {
 		return storage.Protection{Binding: v1alpha1.BindingProviderEnvelope, Driver: "block-storage.csi.stackit.cloud", KeyID: id}
 	}
-	return []ClassProtection{
+	return []placement.Class{
 		{Name: "fast", Immediate: true, Protection: under("k-1"), Keys: []keys.Verdict{w.verdict(0)}},
 		{Name: "other", Protection: under("k-2"), Keys: []keys.Verdict{w.verdict(1)}},
 		{Name: "plain", Default: true, Protection: storage.Protection{Binding: v1alpha1.BindingNone, Message: "parameter encrypted is missing"}},
 		{Name: "sealed", Protection: under("k-1"), Keys: []keys.Verdict{w.verdict(0)}},
 		{Name: "unmeant", Protection: under("k-3")},
 	}, !w.blind
+}
+
+func (w *world) LetGo(namespace, claim string) (pod string, known bool) {
+	if namespace != "sealed" || claim != "data" {
+		return "", !w.podless
+	}
+	return w.letGo, !w.podless
 }
 
 // label writes what nodes are worth on them, as the leader does.
@@ -282,7 +291,7 @@ func (w *world) Get(ctx context.Context, key client.ObjectKey, into client.Objec
 
 func (w *world) options() Options {
 	return Options{
-		Snapshots: w, Namespaces: w, Nodes: w, Facts: w, Owing: w, Violating: w, Protections: w, Live: w, Now: func() time.Time { return w.now },
+		Snapshots: w, Namespaces: w, Nodes: w, Facts: w, Owing: w, Violating: w, Classes: w, LetGo: w, Live: w, Now: func() time.Time { return w.now },
 	}
 }
 

@@ -27,7 +27,7 @@ type sizes struct {
 	podsWithin, idle              time.Duration
 	losses                        int
 	keyCount, storeCount, keyNews int
-	keyRest                       time.Duration
+	keyEvery, keyRest             time.Duration
 }
 
 func (o Options) sizes() sizes {
@@ -36,14 +36,14 @@ func (o Options) sizes() sizes {
 			rounds: 1, benchtime: "10ms", calibration: time.Second, latency: 4 * time.Second, without: time.Second,
 			window: 200 * time.Millisecond, windows: 1, nodes: 60, lost: 20, governed: 20, pods: 100, podsWithin: 10 * time.Second,
 			idle: 2 * time.Second, losses: 1,
-			keyCount: 20, storeCount: 4, keyNews: 1, keyRest: 2 * sweepAtEvery,
+			keyCount: 20, storeCount: 4, keyNews: 1, keyEvery: 2 * time.Second, keyRest: 5 * time.Second,
 		}
 	}
 	return sizes{
 		rounds: 4, benchtime: "150ms", calibration: 10 * time.Second, latency: 60 * time.Second, without: 12 * time.Second,
 		window: 1500 * time.Millisecond, windows: 3, nodes: 1000, lost: 300, governed: 300, pods: 10000, podsWithin: 80 * time.Second,
 		idle: 20 * time.Second, losses: 3,
-		keyCount: 1000, storeCount: 100, keyNews: 5, keyRest: 3 * sweepAtEvery,
+		keyCount: 1000, storeCount: 100, keyNews: 5, keyEvery: 10 * time.Second, keyRest: 30 * time.Second,
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 
 // keyFigures are what proving keys costs, and how long news of them takes.
 type keyFigures struct {
+	every  time.Duration // is how often many keys are looked at
 	sweeps []sweepFigure
 	// made is from a key's making to Verified, gate from there to when a pod that waited is let go, destroyed from its destruction to the status. The store is asked
 	// every keyInterval.
@@ -46,14 +47,13 @@ type sweepFigure struct {
 	without memory
 }
 
-const (
-	keyInterval  = time.Second
-	sweepAtEvery = 10 * time.Second
-)
+// keyInterval is how often keys are looked at of which there is news.
+const keyInterval = time.Second
 
 // keys measures on a control plane of its own, with a transit server behind it.
 func (b *bench) keys(ctx context.Context, l *lab, f *figures) (err error) {
 	b.say("keys: starting a control plane")
+	f.keys.every = b.keyEvery
 	s, err := newSite(ctx, filepath.Join(l.dir, "keys"))
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (k *keyLab) sweep(ctx context.Context, stores, count int) (f sweepFigure, e
 
 func (k *keyLab) bring(ctx context.Context, stores, count int) error {
 	for i := range stores {
-		if err := k.createOne(ctx, k.store(storeName(i), sweepAtEvery)); err != nil {
+		if err := k.createOne(ctx, k.store(storeName(i), k.keyEvery)); err != nil {
 			return err
 		}
 	}

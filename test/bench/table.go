@@ -24,6 +24,7 @@ type table struct{ strings.Builder }
 func (f *figures) print(out io.Writer) error {
 	var t table
 	t.inProcess(f)
+	t.probes(f)
 	t.latency(f)
 	t.asked(f)
 	t.floods(f)
@@ -64,6 +65,18 @@ func (t *table) inProcess(f *figures) {
 	for _, r := range inProcessRows {
 		b := f.inProcess[r.name]
 		t.row(r.what, short(b.time), times(ratio(b.time, f.inProcess[r.against].time)), fmt.Sprint(b.allocs), size(b.bytes))
+	}
+}
+
+func (t *table) probes(f *figures) {
+	t.head("One key, over loopback, best of rounds", "time", "round trips", "allocations", "memory")
+	for _, r := range probeRows {
+		b := f.inProcess[r.name]
+		trips := "–"
+		if b.trips > 0 {
+			trips = fmt.Sprintf("%.0f", b.trips)
+		}
+		t.row(r.what, short(b.time), trips, fmt.Sprint(b.allocs), size(b.bytes))
 	}
 }
 
@@ -142,7 +155,7 @@ func (t *table) losses(f *figures) {
 }
 
 func (t *table) keys(k keyFigures) {
-	t.head(fmt.Sprintf("Keys of a transit server, looked at every %s", sweepAtEvery), "all Verified", "one sweep", "CPU, steady", "resident", "more than before")
+	t.head(fmt.Sprintf("Keys of a transit server, looked at every %s", k.every), "all Verified", "one sweep", "CPU, steady", "resident", "grown by")
 	for _, s := range k.sweeps {
 		t.row(fmt.Sprintf("%d keys in %d stores", s.keys, s.stores), short(s.first), short(s.sweep), fmt.Sprintf("%.1f %%", 100*float64(s.cpu)/float64(s.steady)),
 			size(s.holds.resident), size(s.holds.resident-s.without.resident))

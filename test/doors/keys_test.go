@@ -429,6 +429,12 @@ kind: KeyStore
 metadata: {name: $name}
 spec: {type: PKCS11, pkcs11: {module: /lib/doors.so, tokenLabel: doors}, credentialsSecretRef: {name: doors-pin}}
 `
+	zonesToken = `
+apiVersion: terroir.dev/v1alpha1
+kind: KeyStore
+metadata: {name: $name}
+spec: {type: PKCS11, pkcs11: {module: /lib/doors.so, tokenLabel: doors}, credentialsSecretRef: {name: doors-pin}, probe: {from: Agent}}
+`
 	ownKey = `
 apiVersion: terroir.dev/v1alpha1
 kind: EncryptionKey
@@ -457,10 +463,12 @@ func forgedVerdicts() []Variant {
 	add(": how many keys are verified", template{by: otherAgent, set: given(ownToken), resource: "keystores"}.everyWay(verified, "status"))
 	add(": the phase", template{by: platformEditor, set: given(ownKey), resource: "encryptionkeys"}.everyWay(phase, "status"))
 	add(": the phase", template{by: otherAgent, set: given(ownKey), resource: "encryptionkeys"}.everyWay(phase, "status"))
-	open := template{by: otherAgent, set: given(ownToken), resource: "keystores", closed: StillOpen}.everyWay(latch, "status")
+	add(": the latch of a store that the manager asks", template{by: otherAgent, set: given(ownToken), resource: "keystores"}.everyWay(latch, "status"))
+	add(": the latch of a store that zones ask", template{by: managersAgent, set: given(zonesToken), resource: "keystores"}.everyWay(latch, "status"))
+	open := template{by: otherAgent, set: given(zonesToken), resource: "keystores", closed: StillOpen}.everyWay(latch, "status")
 	for i := range open {
-		open[i].Why = "agents write the latches of the stores that they ask, and nothing in the cluster says which these are; a PIN that is right is not spent by it"
+		open[i].Why = "a store that zones ask is every zone's to ask, and its latch theirs to write; a PIN that is right is not spent by it"
 	}
-	add(": the latch", open)
+	add(": the latch of a store that zones ask", open)
 	return all
 }

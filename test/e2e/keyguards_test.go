@@ -18,7 +18,7 @@ func TestAnAgentWritesWhatItSawItselfAndNothingElse(t *testing.T) {
 	const agent = "system:serviceaccount:terroir-system:terroir-keyprobe-paris"
 	w := shared
 	w.ground(t)
-	w.create(t, `{apiVersion: terroir.dev/v1alpha1, kind: KeyStore, metadata: {name: guarded}, spec: {type: Declared, declared: {custody: Customer}}}`)
+	w.create(t, `{apiVersion: terroir.dev/v1alpha1, kind: KeyStore, metadata: {name: guarded}, spec: {type: Declared, declared: {custody: Customer}, probe: {from: Agent}}}`)
 	w.create(t, `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: agent}, rules: [{apiGroups: ["terroir.dev"], resources: ["keyobservations", "keystores/status"], verbs: ["*"]}, {apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["*"]}]}`)
 	w.create(t, fmt.Sprintf(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: agent}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: agent}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: %q}]}`, agent))
 	by := w.as(t, agent, "system:serviceaccounts")

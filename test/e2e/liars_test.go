@@ -25,7 +25,7 @@ import (
 	"github.com/terroir-dev/terroir/test/terroir"
 )
 
-// rooms are two zones that are told apart by a label that kubelets may set.
+// rooms are two zones that are told apart by a label. Once the fence knows that zones are, kubelets cannot change it any more; who maintains Terroir can.
 const rooms = `
 apiVersion: terroir.dev/v1alpha1
 kind: TrustLevel
@@ -60,20 +60,19 @@ func TestANodeThatMovesLosesItsStandingUntilItIsUndone(t *testing.T) {
 	w.create(t, rooms)
 	w.inRoom(t, "mover")
 	w.labelled(t, "mover", open("in-rooms"), "room-1")
-	kubelet := w.kubelet(t, "mover")
 
-	kubelet.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/room":"2"}}}`)
+	w.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/room":"2"}}}`)
 	w.labelled(t, "mover", open("in-rooms"), "")
 	w.unrecognised(t, "mover", "Unknown", "ZoneChanged", "it was in zone room-1 and now shows the signals of room-2")
 	w.labelled(t, "mover", v1alpha1.ZoneLabel, "room-1") // what Terroir remembers
-	kubelet.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/room":"1"}}}`)
+	w.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/room":"1"}}}`)
 	w.labelled(t, "mover", open("in-rooms"), "room-1")
 
 	t.Run("not even by way of showing both", func(t *testing.T) {
 		w.mustPatch(t, &v1alpha1.Zone{}, "room-2", `{"spec":{"recognition":{"labels":{"example.org/room":null,"example.org/cage":"2"}}}}`)
-		kubelet.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/cage":"2"}}}`)
+		w.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/cage":"2"}}}`)
 		w.unrecognised(t, "mover", "Ambiguous", "SeveralZonesMatch", "zones room-1 and room-2")
-		kubelet.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/room":null}}}`)
+		w.mustPatch(t, &corev1.Node{}, "mover", `{"metadata":{"labels":{"example.org/room":null}}}`)
 		w.unrecognised(t, "mover", "Unknown", "ZoneChanged", "now shows the signals of room-2")
 	})
 	t.Run("its Node is deleted and registers anew: it earns what it shows now", func(t *testing.T) {

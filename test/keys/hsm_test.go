@@ -217,7 +217,7 @@ func TestAWrongPINIsTriedExactlyOnce(t *testing.T) {
 	if err := w.Create(t.Context(), terroir.Secret("par-1-hsm-pin", "pin", "9999")); err != nil {
 		t.Fatal(err)
 	}
-	store := strings.NewReplacer("sov-par1", "pin", "hsm-pin", "par-1-hsm-pin", "probe: {", "probe: {from: Agent, ").Replace(hsm("pin"))
+	store := strings.NewReplacer("sov-par1", "pin", "paris-hsm-pin", "par-1-hsm-pin", "probe: {", "probe: {from: Agent, ").Replace(hsm("pin"))
 	w.create(t, store+key("pin", "pin", inToken("pin"), ""))
 	agent := terroir.Agent{Observer: "par-1", Modules: []string{softhsm.Module}, Environment: []string{token.Environment()}}
 	if err := terroir.StartAgent(t.Context(), w.cluster, agent); err != nil {

@@ -130,7 +130,7 @@ func (w *world) furnish(ctx context.Context) error {
 			err = errors.Join(err, w.Create(ctx, node))
 		}
 	}
-	for _, secret := range append(w.bao.Secrets(), terroir.Secret("hsm-pin", "pin", w.token.PIN)) {
+	for _, secret := range append(w.bao.Secrets(), terroir.Secret("paris-hsm-pin", "pin", w.token.PIN)) {
 		err = errors.Join(err, w.Create(ctx, secret))
 	}
 	return err
@@ -205,7 +205,7 @@ metadata: {name: %s}
 spec:
   type: PKCS11
   pkcs11: {module: %s, tokenLabel: sov-par1}
-  credentialsSecretRef: {name: hsm-pin}
+  credentialsSecretRef: {name: paris-hsm-pin}
   probe: {interval: 2s, roundTripInterval: 2s, timeout: 1500ms}
   declared: {custody: Customer, protection: HSM, zones: {home: [par-1]}}
   revocation: {confirmations: 2, delay: 1s}

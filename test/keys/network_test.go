@@ -134,6 +134,73 @@ func claim(namespace, name, class string) string {
 	return fmt.Sprintf(`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: %s, namespace: %s}, spec: {accessModes: [ReadWriteOnce], storageClassName: %s, resources: {requests: {storage: 1Gi}}}}`, name, namespace, class)
 }
 
+// A pod that was let go may be kept from a node for as long as whoever made it likes. Meanwhile its claim stays the one that was looked at.
+func TestAClaimIsNotExchangedUnderAPodThatWasLetGo(t *testing.T) {
+	w := shared
+	w.make(t, "exchange")
+	w.create(t, w.vault("exchange")+key("exchange", "exchange", inTransit("exchange"), now)+governed("exchange", "keys: [exchange], protection: Software"))
+	w.phase(t, "exchange", v1alpha1.PhaseVerified)
+	w.settled(t, "exchange")
+	data := terroir.MustObjects(t, claim("exchange", "data", "exchange"))[0]
+	if err := w.Create(t.Context(), data); err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, `
+apiVersion: v1
+kind: Pod
+metadata: {name: db-0, namespace: exchange}
+spec:
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: 0
+  affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {is: nowhere}}}]}}
+  containers: [{name: main, image: x}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+`)
+	p := &corev1.Pod{}
+	eventually(t, "the pod is let go", func() error {
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: "exchange", Name: "db-0"}, p); err != nil {
+			return err
+		}
+		if gated(p) {
+			return fmt.Errorf("its condition says %s", why(p))
+		}
+		return nil
+	})
+	w.create(t, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: editor, namespace: exchange}
+rules: [{apiGroups: [""], resources: [persistentvolumeclaims], verbs: ["*"]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: editor, namespace: exchange}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: editor}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}]
+`)
+	mallory, asIs := w.as(t, "mallory"), &corev1.PersistentVolumeClaim{}
+	asIs.Namespace, asIs.Name = "exchange", "data"
+	eventually(t, "the authorizer knows mallory", func() error { return mallory.Get(t.Context(), client.ObjectKeyFromObject(asIs), asIs) })
+	named := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"volumeName":"by-hand"}}`))
+	denied(t, mallory.Patch(t.Context(), asIs.DeepCopy(), named), "spec.volumeName of PersistentVolumeClaim data stays as it is")
+	if err := mallory.Delete(t.Context(), asIs); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the claim is gone", func() error {
+		if err := w.Get(t.Context(), client.ObjectKeyFromObject(asIs), asIs.DeepCopy()); client.IgnoreNotFound(err) != nil || err == nil {
+			return fmt.Errorf("reading it answers %w", err)
+		}
+		return nil
+	})
+	for _, again := range []string{claim("exchange", "data", "exchange"), claim("exchange", "data", `""`)} {
+		denied(t, w.try(t, again), "pod db-0 waits for a node, and was let go for another claim of this name")
+	}
+	w.kill(t, p)
+	eventually(t, "once the pod is gone the name may be taken again", func() error {
+		return w.Create(t.Context(), terroir.MustObjects(t, claim("exchange", "data", "exchange"))[0])
+	})
+}
+
 func TestWithoutTheOperatorGatedPodsWaitAndOthersDoNot(t *testing.T) {
 	w := shared
 	w.make(t, "alone")

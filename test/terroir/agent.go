@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
 	"github.com/terroir-dev/terroir/test/cluster"
 )
 
@@ -22,7 +23,7 @@ func (a Agent) Component() string { return "keyprobe-" + a.Observer }
 
 // account is the service account as which it acts.
 func (a Agent) account() string {
-	if a.Observer == "manager" {
+	if a.Observer == v1alpha1.ManagerObserver {
 		return "terroir-keyprobe"
 	}
 	return "terroir-keyprobe-" + a.Observer

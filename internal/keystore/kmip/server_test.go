@@ -47,7 +47,7 @@ type object struct {
 }
 
 // newVault starts a vault. A test may change what it keeps, and how it answers, between requests.
-func newVault(t *testing.T) *vault {
+func newVault(t testing.TB) *vault {
 	t.Helper()
 	authority := certtest.New(t)
 	v := &vault{authority: authority, identity: authority.Server(t, "kmip.example"), objects: map[string]*object{}, executor: kmipserver.NewBatchExecutor(), refuses: kmipgo.ResultReasonInvalidField}
@@ -69,12 +69,12 @@ func (v *vault) serve(conn net.Conn) {
 	}
 }
 
-func (v *vault) tls(t *testing.T) *tls.Config {
+func (v *vault) tls(t testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{v.identity.TLS(t)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: v.authority.Pool(), MinVersion: tls.VersionTLS12}
 }
 
 // listen serves connections on a port of its own until the test ends.
-func listen(t *testing.T, config *tls.Config, serve func(net.Conn)) string {
+func listen(t testing.TB, config *tls.Config, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
@@ -98,7 +98,7 @@ func listen(t *testing.T, config *tls.Config, serve func(net.Conn)) string {
 }
 
 // store is the KeyStore of the vault.
-func (v *vault) store(t *testing.T, change ...func(*keystore.Store)) keystore.Store {
+func (v *vault) store(t testing.TB, change ...func(*keystore.Store)) keystore.Store {
 	t.Helper()
 	return storeAt(v.address, v.authority, v.authority.Client(t, "terroir"), change...)
 }
@@ -118,7 +118,7 @@ func storeAt(address string, authority *certtest.Authority, client certtest.Pair
 	return store
 }
 
-func open(t *testing.T, store keystore.Store) keystore.Prober {
+func open(t testing.TB, store keystore.Store) keystore.Prober {
 	t.Helper()
 	prober, err := kmip.Open(store)
 	if err != nil {

@@ -69,14 +69,14 @@ var (
 
 // token is a token of a test's own, in a folder of its own.
 type token struct {
-	t     *testing.T
+	t     testing.TB
 	label string
 	// log is what the witness wrote down.
 	log string
 }
 
 // newToken makes a token. Every library that is initialised from here on finds it, and no other.
-func newToken(t *testing.T, label string) *token {
+func newToken(t testing.TB, label string) *token {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "tokens"), 0o700); err != nil {
@@ -168,7 +168,7 @@ var compileWitness = sync.OnceValues(func() (string, error) {
 })
 
 // witness is the path of the module that writes down what it is asked.
-func witness(t *testing.T) string {
+func witness(t testing.TB) string {
 	t.Helper()
 	module, err := compileWitness()
 	if err != nil {
@@ -236,7 +236,7 @@ func (k *token) openedWith(l keystore.Latch, pin string) keystore.Prober {
 	return open(k.t, store(witness(k.t), k.label, l, pin))
 }
 
-func open(t *testing.T, s keystore.Store) keystore.Prober {
+func open(t testing.TB, s keystore.Store) keystore.Prober {
 	t.Helper()
 	prober, err := pkcs11.New([]string{softHSM, s.Spec.PKCS11.Module})(s)
 	if err != nil {

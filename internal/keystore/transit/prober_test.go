@@ -20,7 +20,7 @@ const secretToken = "hvs.CAESsecret" //nolint:gosec // of a server that lives as
 
 // world is a server, and a store that says how to reach it.
 type world struct {
-	*testing.T
+	testing.TB
 
 	server    *transit.Server
 	authority *certtest.Authority
@@ -29,9 +29,9 @@ type world struct {
 	now       time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{T: t, authority: certtest.New(t), now: time.Unix(1_700_000_000, 0)}
+	w := &world{TB: t, authority: certtest.New(t), now: time.Unix(1_700_000_000, 0)}
 	w.pair = w.authority.Server(t, "localhost")
 	server, err := transit.Start(transit.Options{Certificate: w.pair.TLS(t), Token: secretToken, Now: func() time.Time { return w.now }})
 	if err != nil {
