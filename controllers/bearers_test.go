@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,5 +47,13 @@ func TestWhoIsEvictedWhenAKeyIsRevoked(t *testing.T) {
 		if got := decideEvictions(bearers, g.keys, g.braked); len(got) > 0 || !g.evictsAgain(bearers).IsZero() {
 			t.Errorf("%s: evicted while the store is braked", what)
 		}
+	}
+}
+
+func TestARevocationThatIsNotConfirmedIsLookedAtAgainWithinAnInterval(t *testing.T) {
+	w := waiting()
+	w.key("kek", func(v *keys.Verdict) { destroyed(v); v.VerifiedUntil = time.Time{} })
+	if next := w.world(t).next(); !next.Equal(noon.Add(5 * time.Minute)) {
+		t.Errorf("it is looked at again at %v", next)
 	}
 }

@@ -163,11 +163,15 @@ func meantBy(all map[string]keys.Verdict) map[driversKey][]keys.Verdict {
 	return meant
 }
 
-// next is when time alone may change what is known of a key.
+// next is when time alone may change what is known of a key. That a revocation is confirmed is told by Leases, which nobody follows: so it is looked for once an
+// interval.
 func (p protections) next() time.Time {
 	var next time.Time
 	for _, v := range p.keys {
 		next = earliest(next, v.NextChange)
+		if v.Key != nil && v.Revoked() && !v.Confirmed && v.Key.Interval() > 0 {
+			next = earliest(next, p.at.Add(v.Key.Interval()))
+		}
 		if v.VerifiedUntil.After(p.at) {
 			next = earliest(next, v.VerifiedUntil)
 		}

@@ -166,6 +166,9 @@ func byDriver(a, b v1alpha1.StorageKey) int {
 	return cmp.Or(cmp.Compare(a.Driver, b.Driver), cmp.Compare(a.KeyID, b.KeyID))
 }
 
+// Interval is how often the key is looked at.
+func (k *Key) Interval() time.Duration { return k.pace.interval }
+
 // Lease is how long a proof of the key lasts.
 func (k *Key) Lease() time.Duration { return k.pace.lease }
 
