@@ -167,7 +167,7 @@ func qualifiedIn(view *trust.View) func(zone, level string) bool {
 // owed is what a pod owes; false while its namespace is not known.
 func (w gateWorld) owed(p *seenPod) (policy.Obligation, bool) {
 	n, known := w.namespaces[p.Namespace]
-	if !known || w.set.Exempt(p.Namespace) || !p.isAnnotated {
+	if !known || !p.isAnnotated {
 		return n.owed, known
 	}
 	return p.judged().Owed(w.set, n.owed, sourceOf(p)), true
@@ -204,6 +204,10 @@ func (w gateWorld) gate(p *seenPod, owed policy.Obligation) (d gateDecision, dec
 	if owed.Encryption == nil || len(p.claims) == 0 {
 		d.lift, d.free = true, owed.Encryption == nil
 		return wait(v1alpha1.ReasonNothingOwed, "the pod owes no encryption, or has no volume that could be encrypted")
+	}
+	if w.set.Exempt(p.Namespace) { // its own word is all that is demanded there, and what is recorded of claims is not guarded
+		return wait(v1alpha1.ReasonEncryptionNotProven, "namespace %s is exempt, and nothing is guarded there that a proof of encryption rests on: run the pod elsewhere, or take its annotation %s off",
+			p.Namespace, v1alpha1.EncryptionKeyAnnotation)
 	}
 	var denials []placement.Denial
 	for _, name := range p.claims {

@@ -195,10 +195,13 @@ func TestAPodWaitsUntilItsVolumesAreProven(t *testing.T) {
 		"so is that of a pod without volumes": {
 			tweak: func(w *sealed) { w.pod.Spec.Volumes = nil }, lifted: true, reason: "NothingOwed",
 		},
-		"so is that of a pod whose namespace is exempt, whatever it asks for": {
+		"so is that of a pod whose namespace is exempt": {
+			tweak: func(w *sealed) { w.exempt = []string{"n"} }, lifted: true, reason: "NothingOwed",
+		},
+		"a pod that asks for a key in a namespace that is exempt waits: nothing could be proven there": {
 			tweak: func(w *sealed) {
 				w.exempt, w.pod.Annotations = []string{"n"}, map[string]string{v1alpha1.EncryptionKeyAnnotation: "kek"}
-			}, lifted: true, reason: "NothingOwed",
+			}, reason: "EncryptionNotProven", says: "namespace n is exempt",
 		},
 		"a policy that only observes holds nobody up": {
 			tweak: func(w *sealed) { w.demand.Enforcement = v1alpha1.EnforcementAudit; w.keys = nil }, lifted: true, reason: "NothingOwed",

@@ -163,12 +163,13 @@ func (w keysWorld) seenOf(key *v1alpha1.EncryptionKey) []keys.Observation {
 	return seen
 }
 
-// asks says whether an observer is one of those who are to ask a store: the manager, or the agent of a Zone that there is.
+// asks says whether an observer is one of those who are to ask a store: the manager or the agent beside it, or the agent of a Zone that there is.
 func (w keysWorld) asks(store *v1alpha1.KeyStore, observer string) bool {
 	if store.Spec.Probe.From == v1alpha1.ProbeFromAgent {
-		return observer != v1alpha1.ManagerObserver && w.zones[observer]
+		zone, ok := keys.ZoneOf(observer)
+		return ok && w.zones[zone]
 	}
-	return observer == v1alpha1.ManagerObserver
+	return observer == keystore.ForManager(store.Spec.Type)
 }
 
 // seenBy reads an observation. A sweep that began before it was first so confirms nothing.

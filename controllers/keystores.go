@@ -104,8 +104,8 @@ func answerOf(store *v1alpha1.KeyStore, world keysWorld, now time.Time) answer {
 // answerTo says whether a store answers one observer. What he saw then, or before, is no word any more.
 func answerTo(observer string, seen []keys.Observation, tooOld time.Time) answer {
 	where := ""
-	if observer != v1alpha1.ManagerObserver {
-		where = "seen from zone " + observer + ": "
+	if zone, ok := keys.ZoneOf(observer); ok {
+		where = "seen from zone " + zone + ": "
 	}
 	young := slices.DeleteFunc(slices.Clone(seen), func(o keys.Observation) bool { return !o.Confirmed.After(tooOld) })
 	if len(young) == 0 {

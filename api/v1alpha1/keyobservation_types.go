@@ -38,9 +38,9 @@ type KeyObservationSpec struct {
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self.size() <= 63",message="must be the name of a KeyStore, which has at most 63 characters"
 	Store ObjectName `json:"store"`
-	// observer is manager, or the name of the Zone from which an agent asked.
+	// observer is manager, agent (the one beside the manager, for stores of type PKCS11), or the name of the Zone from which an agent asked.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self.size() <= 63",message="must be manager or the name of a Zone, which has at most 63 characters"
+	// +kubebuilder:validation:XValidation:rule="self.size() <= 63",message="must be manager, agent, or the name of a Zone, which has at most 63 characters"
 	Observer ObjectName `json:"observer"`
 	// outcome is what came of asking.
 	// +required

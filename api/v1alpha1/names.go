@@ -88,8 +88,10 @@ const (
 	FloorName = "floor"
 	// ConfigName is the name of the one TerroirConfig of a cluster.
 	ConfigName = "cluster"
-	// ManagerObserver is the observer of KeyStores whose probe is from Manager.
+	// ManagerObserver is the observer of KeyStores whose probe is from Manager: the operator itself.
 	ManagerObserver = "manager"
+	// AgentObserver is the observer of those among them that are of type PKCS11: the agent beside the operator.
+	AgentObserver = "agent"
 	// SystemNamespace is the namespace in which Terroir runs.
 	SystemNamespace = "terroir-system"
 	// InUseFinalizer keeps a TrustLevel that policies require from vanishing under them.

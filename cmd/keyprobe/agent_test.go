@@ -70,7 +70,7 @@ func TestAnAgentTellsWhatItSees(t *testing.T) {
 		t.Errorf("seen: %v, fingerprint %q; want a key that cannot be extracted and can be used", facts, found.Spec.Fingerprint)
 	}
 	a.eventually("what was told is confirmed", func() error {
-		return a.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: keystore.LeaseName("hsm", v1alpha1.ManagerObserver)}, &coordinationv1.Lease{})
+		return a.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: keystore.LeaseName("hsm", v1alpha1.AgentObserver)}, &coordinationv1.Lease{})
 	})
 	if err := a.token.Destroy(t.Context(), "kek"); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestAnAgentTellsWhatItSees(t *testing.T) {
 			t.Errorf("the agent's log contains %q: either a PIN, or something that its manifests do not let it do:\n%s", word, log)
 		}
 	}
-	if !strings.Contains(log, leaseName(v1alpha1.ManagerObserver)) {
+	if !strings.Contains(log, leaseName(v1alpha1.AgentObserver)) {
 		t.Errorf("the agent's log does not tell of its Lease; is this the log?\n%s", log)
 	}
 }
@@ -163,7 +163,7 @@ func begin(t *testing.T) *agent {
 		a.eventually(fmt.Sprintf("%s %s is created", o.GetKind(), o.GetName()), func() error { return a.Create(t.Context(), o) }) // kinds that are new take a moment
 	}
 	err = terroir.StartAgent(t.Context(), c, terroir.Agent{
-		Observer: v1alpha1.ManagerObserver, Modules: []string{softhsm.Module}, Environment: []string{a.token.Environment()},
+		Observer: v1alpha1.AgentObserver, Modules: []string{softhsm.Module}, Environment: []string{a.token.Environment()},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func (a *agent) seen(key string, outcome v1alpha1.ProbeOutcome) *v1alpha1.KeyObs
 	a.t.Helper()
 	o := &v1alpha1.KeyObservation{}
 	a.eventually(fmt.Sprintf("key %s is %s", key, outcome), func() error {
-		if err := a.Get(a.t.Context(), client.ObjectKey{Name: key + "." + v1alpha1.ManagerObserver}, o); err != nil {
+		if err := a.Get(a.t.Context(), client.ObjectKey{Name: key + "." + v1alpha1.AgentObserver}, o); err != nil {
 			return err
 		}
 		if o.Spec.Outcome != outcome {
@@ -231,7 +231,7 @@ func (a *agent) eventually(what string, check func() error) {
 // log is what the agent wrote.
 func (a *agent) log() string {
 	a.t.Helper()
-	text, err := os.ReadFile(a.cluster.Log(terroir.Agent{Observer: v1alpha1.ManagerObserver}.Component()))
+	text, err := os.ReadFile(a.cluster.Log(terroir.Agent{Observer: v1alpha1.AgentObserver}.Component()))
 	if err != nil {
 		a.t.Fatal(err)
 	}

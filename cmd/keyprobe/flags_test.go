@@ -19,7 +19,8 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 		"an observer that is too long":      {settings{observer: strings.Repeat("a", 64)}, "the name of no Zone"},
 		"a module without its folder":       {settings{observer: "par-1", modules: []string{"libpkcs11.so"}}, "absolute path"},
 		"a module written in a detour":      {settings{observer: "par-1", modules: []string{"/opt/../opt/libpkcs11.so"}}, "absolute path"},
-		"the observer of the cluster":       {settings{observer: "manager", modules: []string{"/opt/hsm/libpkcs11.so"}}, ""},
+		"the agent beside the operator":     {settings{observer: "agent", modules: []string{"/opt/hsm/libpkcs11.so"}}, ""},
+		"the operator itself":               {settings{observer: "manager"}, "which is Terroir itself"},
 		"a Zone, and two modules":           {settings{observer: "cloudgouv-eu-west-1a", modules: []string{"/opt/a.so", "/opt/b.so"}}, ""},
 		"a Zone from which no HSM is asked": {settings{observer: "par-1"}, ""},
 	} {
@@ -30,11 +31,10 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 }
 
-// Two processes of one name must not ask the same stores.
 func TestTheAgentBesideTheOperatorLeavesToItWhatNeedsNoC(t *testing.T) {
 	for observer, want := range map[string][]v1alpha1.KeyStoreType{
-		v1alpha1.ManagerObserver: {v1alpha1.KeyStorePKCS11},
-		"par-1":                  {v1alpha1.KeyStoreKMIP, v1alpha1.KeyStorePKCS11, v1alpha1.KeyStoreTransit},
+		v1alpha1.AgentObserver: {v1alpha1.KeyStorePKCS11},
+		"par-1":                {v1alpha1.KeyStoreKMIP, v1alpha1.KeyStorePKCS11, v1alpha1.KeyStoreTransit},
 	} {
 		if got := slices.Sorted(maps.Keys(openers(settings{observer: observer}))); !slices.Equal(got, want) {
 			t.Errorf("observer %s asks stores of the types %v; want %v", observer, got, want)

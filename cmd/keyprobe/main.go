@@ -27,7 +27,7 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.observer, "observer", "", "as whom the agent tells what it sees: the Zone that it runs in, or "+v1alpha1.ManagerObserver+" for KeyStores with probe.from Manager")
+	flag.StringVar(&s.observer, "observer", "", "as whom the agent tells what it sees: the Zone that it runs in, or "+v1alpha1.AgentObserver+" for KeyStores with probe.from Manager")
 	flag.Func("pkcs11-module", "path of a PKCS#11 library that the agent may load; may be given more than once", func(path string) error {
 		s.modules = append(s.modules, path)
 		return nil
@@ -49,10 +49,13 @@ func main() {
 // check says what is wrong with the flags.
 func (s settings) check() error {
 	if s.observer == "" {
-		return errors.New("--observer is missing: it is the Zone that the agent runs in, or " + v1alpha1.ManagerObserver)
+		return errors.New("--observer is missing: it is the Zone that the agent runs in, or " + v1alpha1.AgentObserver)
 	}
 	if wrong := validation.IsDNS1123Subdomain(s.observer); len(wrong) > 0 || len(s.observer) > validation.LabelValueMaxLength {
 		return fmt.Errorf("--observer is %q, which is the name of no Zone", s.observer)
+	}
+	if s.observer == v1alpha1.ManagerObserver {
+		return errors.New("--observer is " + v1alpha1.ManagerObserver + ", which is Terroir itself; beside it the agent is " + v1alpha1.AgentObserver)
 	}
 	for _, path := range s.modules {
 		if !filepath.IsAbs(path) || path != filepath.Clean(path) {

@@ -60,11 +60,11 @@ func wire(ctx context.Context, mgr ctrl.Manager, s settings) error {
 	return addProbes(mgr)
 }
 
-// openers are the types of stores that the agent asks. From a Zone it asks all of them. As the observer of the whole cluster it shares its name with the operator,
-// and so leaves to that what needs no C.
+// openers are the types of stores that the agent asks. From a Zone it asks all of them. Beside the operator it leaves to that
+// what needs no C.
 func openers(s settings) map[v1alpha1.KeyStoreType]keystore.Opener {
 	all := map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStorePKCS11: pkcs11.New(s.modules)}
-	if s.observer != v1alpha1.ManagerObserver {
+	if s.observer != v1alpha1.AgentObserver {
 		all[v1alpha1.KeyStoreKMIP], all[v1alpha1.KeyStoreTransit] = kmip.Open, transit.Open
 	}
 	return all

@@ -7,8 +7,8 @@ import (
 
 // Law: an observer tells what it saw itself, and what another saw only that one tells.
 //
-// Reads who creates, changes or deletes a KeyObservation, and whose it is, before and after. The observer manager is Terroir, or the agent beside
-// it that loads vendors' libraries; the observer of a zone is that zone's agent, by its service account. Whoever could write for
+// Reads who creates, changes or deletes a KeyObservation, and whose it is, before and after. The observer manager is Terroir, the observer
+// agent the one beside it that loads vendors' libraries; the observer of a zone is that zone's agent, by its service account. Whoever could write for
 // another zone could have a destroyed key found there. Lets Terroir delete any, and those who clear away what an authorised deletion left. That an
 // agent lies about what it saw, nothing stops: it can be asked from elsewhere, too.
 func observations() Guard {
@@ -23,7 +23,7 @@ func observations() Guard {
 				`request.operation == 'DELETE' && `+isCleaner, isMigrator, maintains,
 			),
 			Message: `'a KeyObservation of observer ' + variables.observers[0] + ' says what that observer saw of a key, and it alone writes it: ` +
-				`Terroir and its agent for manager, for a zone the agent there; it comes and goes with the EncryptionKey'`,
+				`Terroir for manager, the agent beside it for agent, for a zone the agent there; it comes and goes with the EncryptionKey'`,
 		}},
 	}
 }
@@ -34,6 +34,6 @@ const agent = "system:serviceaccount:" + v1alpha1.SystemNamespace + ":terroir-ke
 // isAgent holds, in CEL, of the agents that ask key stores.
 const isAgent = `(request.userInfo.?username.orValue('') == '` + agent + `' || request.userInfo.?username.orValue('').startsWith('` + agent + `-'))`
 
-// agentsObserver is, in CEL, as which observer the agent speaks that makes the request. No zone's agent speaks as manager, whatever its zone is called.
-const agentsObserver = `(request.userInfo.username == '` + agent + `' ? '` + v1alpha1.ManagerObserver + `'
-  : request.userInfo.username == '` + agent + `-` + v1alpha1.ManagerObserver + `' ? '' : request.userInfo.username.replace('` + agent + `-', '', 1))`
+// agentsObserver is, in CEL, as which observer the agent speaks that makes the request. No zone's agent speaks as manager or agent, whatever its zone is called.
+const agentsObserver = `(request.userInfo.username == '` + agent + `' ? '` + v1alpha1.AgentObserver + `'
+  : request.userInfo.username in ['` + agent + `-` + v1alpha1.ManagerObserver + `', '` + agent + `-` + v1alpha1.AgentObserver + `'] ? '' : request.userInfo.username.replace('` + agent + `-', '', 1))`

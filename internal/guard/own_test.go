@@ -161,7 +161,7 @@ const keyprobe = "system:serviceaccount:terroir-system:terroir-keyprobe"
 
 func TestAnObserverTellsWhatItSawItself(t *testing.T) {
 	refused := func(observer string) string {
-		return "a KeyObservation of observer " + observer + " says what that observer saw of a key, and it alone writes it: Terroir and its agent for manager, for a zone the agent there; it comes and goes with the EncryptionKey"
+		return "a KeyObservation of observer " + observer + " says what that observer saw of a key, and it alone writes it: Terroir for manager, the agent beside it for agent, for a zone the agent there; it comes and goes with the EncryptionKey"
 	}
 	of := func(observer string) runtime.Object {
 		o := &v1alpha1.KeyObservation{Spec: v1alpha1.KeyObservationSpec{Key: "health-kek", Observer: v1alpha1.ObjectName(observer)}}
@@ -181,7 +181,8 @@ func TestAnObserverTellsWhatItSawItself(t *testing.T) {
 		"Terroir tells what it saw":                         {request: by(placement.OperatorUser, tells("manager"))},
 		"Terroir tells what a zone saw":                     {by(placement.OperatorUser, tells("paris")), refused("paris")},
 		"Terroir clears away what a zone saw":               {request: by(placement.OperatorUser, takesBack("paris"))},
-		"the agent beside Terroir tells what it saw":        {request: by(keyprobe, tells("manager"))},
+		"the agent beside Terroir tells what it saw":        {request: by(keyprobe, tells("agent"))},
+		"the agent beside Terroir tells what Terroir saw":   {by(keyprobe, tells("manager")), refused("manager")},
 		"the agent beside Terroir tells what a zone saw":    {by(keyprobe, tells("paris")), refused("paris")},
 		"a zone's agent tells what it saw":                  {request: by(keyprobe+"-paris", tells("paris"))},
 		"a zone's agent tells it again":                     {request: by(keyprobe+"-paris", tellsAgain("paris"))},
@@ -193,6 +194,7 @@ func TestAnObserverTellsWhatItSawItself(t *testing.T) {
 		"a zone's agent makes its own another's":            {by(keyprobe+"-paris", fencetest.Change("keyobservations", of("paris"), of("milan"))), refused("milan")},
 		"a zone's agent tells what Terroir saw":             {by(keyprobe+"-paris", tells("manager")), refused("manager")},
 		"the agent of a zone that is called manager":        {by(keyprobe+"-manager", tells("manager")), refused("manager")},
+		"the agent of a zone that is called agent":          {by(keyprobe+"-agent", tells("agent")), refused("agent")},
 		"a service account of that name elsewhere":          {by("system:serviceaccount:hr:terroir-keyprobe-paris", tells("paris")), refused("paris")},
 		"an administrator tells what nobody saw":            {by("root", tells("paris")), refused("paris")},
 		"an administrator has nobody have seen it":          {by("root", all(takesBack("paris"))), refused("paris")},
@@ -206,7 +208,7 @@ func TestAnAgentWritesTheLatchOfAKeyStoreAndNothingElse(t *testing.T) {
 	const refused = "the status of a KeyStore says what Terroir found, and Terroir alone writes it"
 	store := func(status v1alpha1.KeyStoreStatus) runtime.Object {
 		s := &v1alpha1.KeyStore{Status: status}
-		s.APIVersion, s.Kind, s.Name = terroir, "KeyStore", "paris-hsm"
+		s.APIVersion, s.Kind, s.Name, s.Spec.Type = terroir, "KeyStore", "paris-hsm", v1alpha1.KeyStorePKCS11
 		return s
 	}
 	ready := func(verified int32, message string, login *v1alpha1.KeyStoreLogin) v1alpha1.KeyStoreStatus {
@@ -252,7 +254,7 @@ func TestAnAgentWritesItsOwnLeasesInTerroirsNamespace(t *testing.T) {
 		return l
 	}
 	const paris = keyprobe + "-paris"
-	own, manager := lease("keys.hsm.paris", "hsm", "paris", "paris"), lease("keys.hsm.manager", "hsm", "manager", "manager")
+	own, manager, beside := lease("keys.hsm.paris", "hsm", "paris", "paris"), lease("keys.hsm.manager", "hsm", "manager", "manager"), lease("keys.hsm.agent", "hsm", "agent", "agent")
 	election := func(name string) fencetest.Request {
 		return makes("leases", "coordination.k8s.io/v1", "Lease", "terroir-system", name)
 	}
@@ -260,7 +262,8 @@ func TestAnAgentWritesItsOwnLeasesInTerroirsNamespace(t *testing.T) {
 	judge(t, "terroir-home", map[string]judged{
 		"a zone's agent says that what it saw still holds": {request: by(paris, leases(nil, own))},
 		"it says so again":                                       {request: by(paris, leases(own, own))},
-		"the agent beside Terroir does":                          {request: by(keyprobe, leases(manager, manager))},
+		"the agent beside Terroir does":                          {request: by(keyprobe, leases(beside, beside))},
+		"the agent beside Terroir says so for Terroir":           {by(keyprobe, leases(manager, manager)), refused},
 		"the agent of a zone whose name has a dot":               {request: by(keyprobe+"-old.paris", leases(nil, lease("keys.hsm.old.paris", "hsm", "old.paris", "old.paris")))},
 		"a zone's agent makes that of a zone that ends alike":    {by(paris, leases(nil, lease("keys.hsm.old.paris", "hsm.old", "paris", "paris"))), refused},
 		"a zone's agent says so for Terroir":                     {by(paris, leases(manager, manager)), refused},
@@ -270,7 +273,7 @@ func TestAnAgentWritesItsOwnLeasesInTerroirsNamespace(t *testing.T) {
 		"a zone's agent takes that of a zone that ends alike":    {by(paris, leases(lease("keys.hsm.old.paris", "hsm", "old.paris", "old.paris"), lease("keys.hsm.old.paris", "hsm.old", "paris", "paris"))), refused},
 		"a zone's agent deletes its Lease":                       {by(paris, leases(own, nil)), refused},
 		"replicas of an agent agree on which speaks":             {request: by(paris, election("terroir-keyprobe-paris"))},
-		"replicas of the agent beside Terroir do":                {request: by(keyprobe, election("terroir-keyprobe-manager"))},
+		"replicas of the agent beside Terroir do":                {request: by(keyprobe, election("terroir-keyprobe-agent"))},
 		"a zone's agent speaks for another's":                    {by(paris, election("terroir-keyprobe-milan")), refused},
 		"an agent leads in Terroir's stead":                      {by(keyprobe, election("terroir-manager")), refused},
 		"an agent writes a Secret":                               {by(keyprobe, makes("secrets", "v1", "Secret", "terroir-system", "terroir-keyprobe-manager")), refused},

@@ -12,9 +12,10 @@ import (
 // in the status of a KeyStore that is theirs to ask: the latch that keeps a wrong PIN from being tried again. Whoever opens another's spends its tries.
 func statuses() Guard {
 	const (
-		is        = `dyn(object.?status.orValue({}))`
-		was       = `dyn(oldObject.?status.orValue({}))`
-		itsStore  = `(object.?spec.probe.from.orValue('') == '` + string(v1alpha1.ProbeFromAgent) + `') == (` + agentsObserver + ` != '` + v1alpha1.ManagerObserver + `')`
+		is       = `dyn(object.?status.orValue({}))`
+		was      = `dyn(oldObject.?status.orValue({}))`
+		itsStore = `(` + agentsObserver + ` == '` + v1alpha1.AgentObserver + `' ? object.?spec.probe.from.orValue('') != '` + string(v1alpha1.ProbeFromAgent) + `' && object.?spec.type.orValue('') == '` + string(v1alpha1.KeyStorePKCS11) + `'
+  : object.?spec.probe.from.orValue('') == '` + string(v1alpha1.ProbeFromAgent) + `')`
 		loginOnly = `request.resource.resource == 'keystores' && ` + itsStore + ` && ` + is + `.all(k, k == 'login' || ` + was + `[?k] == optional.of(` + is + `[k])) && ` +
 			was + `.all(k, k == 'login' || k in ` + is + `)`
 	)

@@ -125,8 +125,8 @@ func (k *Key) facts(seen []sighting, meant string) known {
 func zonesOf(seen []sighting, meant string) []string {
 	var zones []string
 	for _, s := range seen {
-		if s.Observer != v1alpha1.ManagerObserver && s.found() && s.fresh && s.of(meant) && s.facts.is(FactUsable) {
-			zones = append(zones, s.Observer)
+		if zone, ok := ZoneOf(s.Observer); ok && s.found() && s.fresh && s.of(meant) && s.facts.is(FactUsable) {
+			zones = append(zones, zone)
 		}
 	}
 	return slices.Compact(zones)

@@ -59,7 +59,7 @@ const (
 
 // Observation is what one observer last saw of a key.
 type Observation struct {
-	// Observer is v1alpha1.ManagerObserver, or the Zone of an agent.
+	// Observer is v1alpha1.ManagerObserver, v1alpha1.AgentObserver, or the Zone of an agent.
 	Observer string
 	Outcome  v1alpha1.ProbeOutcome
 	Message  string
@@ -69,6 +69,11 @@ type Observation struct {
 	LastFound   time.Time
 	Fingerprint string
 	Facts       []Fact
+}
+
+// ZoneOf is the Zone from which an observer asks; false for the manager and the agent beside it, who ask from wherever they run.
+func ZoneOf(observer string) (zone string, ok bool) {
+	return observer, observer != v1alpha1.ManagerObserver && observer != v1alpha1.AgentObserver
 }
 
 // Verdict is what a key is at one moment. The zero Verdict is that of a key of which nothing is known.

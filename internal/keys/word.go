@@ -113,8 +113,8 @@ func (k *Key) hear(s sighting, meant string, elsewhere bool, now time.Time) word
 		w.rank, w.phase, w.reason = rankUnknown, v1alpha1.PhaseUnknown, ReasonSilent
 		w.message = fmt.Sprintf("nothing was heard of the key since %s: see to whoever asks KeyStore/%s", moment(s.Confirmed), k.Store)
 	}
-	if s.Observer != v1alpha1.ManagerObserver && w.rank != rankVerified {
-		w.message = "seen from zone " + s.Observer + ": " + w.message
+	if zone, ok := ZoneOf(s.Observer); ok && w.rank != rankVerified {
+		w.message = "seen from zone " + zone + ": " + w.message
 	}
 	return w
 }

@@ -106,7 +106,6 @@ func (o *Observer) credentials(ctx context.Context, store *v1alpha1.KeyStore) (C
 		*s.data = secret.Data
 		*s.is = secretVersion{name: secret.Name, uid: string(secret.UID), version: secret.ResourceVersion}
 	}
-	found.Version = with.credentials.uid + "/" + with.credentials.version
 	return found, with, nil
 }
 

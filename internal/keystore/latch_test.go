@@ -351,7 +351,7 @@ func TestWhoLeavesLateDoesNotTouchANewerAttempt(t *testing.T) {
 
 // Through the whole engine: the prober enters the latch at each login, and a wrong PIN costs one try, over sweeps, restarts and replicas.
 func TestAnObserverTriesAWrongPINOnce(t *testing.T) {
-	onStage(t, []client.Object{hsm(), secret("pin"), encryptionKey("a", "hsm"), encryptionKey("b", "hsm")}, answers{}, func(s *stage) {
+	onStageAs(t, v1alpha1.AgentObserver, []client.Object{hsm(), secret("pin"), encryptionKey("a", "hsm"), encryptionKey("b", "hsm")}, answers{}, func(s *stage) {
 		tried := map[string]int{}
 		right := "5678"
 		s.store.setAll(func(ctx context.Context, k Key) Sighting {

@@ -25,7 +25,7 @@ import (
 
 // ObserverOptions are what an observer needs.
 type ObserverOptions struct {
-	// Name is v1alpha1.ManagerObserver, or the Zone from which the observer asks.
+	// Name is v1alpha1.ManagerObserver, v1alpha1.AgentObserver, or the Zone from which the observer asks.
 	Name string
 	// Client writes, and reads KeyStores, EncryptionKeys and KeyObservations from a cache.
 	Client client.Client
@@ -108,8 +108,19 @@ func (o *Observer) take() map[string]bool {
 // asks reports whether the store is this observer's to ask. A store of type Declared is nobody's: there is no opener for it.
 func (o *Observer) asks(store *v1alpha1.KeyStore) bool {
 	_, can := o.Openers[store.Spec.Type]
-	fromAgent := store.Spec.Probe.From == v1alpha1.ProbeFromAgent
-	return can && fromAgent == (o.Name != v1alpha1.ManagerObserver)
+	if store.Spec.Probe.From == v1alpha1.ProbeFromAgent {
+		return can && o.Name != v1alpha1.ManagerObserver && o.Name != v1alpha1.AgentObserver
+	}
+	return can && o.Name == ForManager(store.Spec.Type)
+}
+
+// ForManager is who asks a store of that type whose probe is from Manager. Vendors' libraries are loaded by an agent of its own name, so that
+// whoever takes one over speaks for no other store.
+func ForManager(of v1alpha1.KeyStoreType) string {
+	if of == v1alpha1.KeyStorePKCS11 {
+		return v1alpha1.AgentObserver
+	}
+	return v1alpha1.ManagerObserver
 }
 
 // disowns reports whether what was told of keys in the store under this observer's name is to be taken back: nobody of that name asks it any more. A store

@@ -33,8 +33,6 @@ type Store struct {
 type Credentials struct {
 	// Secret is the data of credentialsSecretRef, CA that of tls.caSecretRef, Client that of tls.clientSecretRef. Nil: the spec names none.
 	Secret, CA, Client map[string][]byte
-	// Version tells this version of the first of them from any other. It is not secret.
-	Version string
 }
 
 // String keeps secrets out of whatever prints them.

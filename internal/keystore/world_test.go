@@ -35,6 +35,7 @@ const (
 
 // stage is a cluster with one observer, and the stores that it asks. It lives in a bubble in which time passes when everybody waits.
 type stage struct {
+	name string // of the observer
 	*testing.T
 	client.WithWatch
 
@@ -177,8 +178,14 @@ func scheme(t *testing.T) *runtime.Scheme {
 // onStage plays a scenario in a bubble of time. The observer has been started, and has done what there was to do.
 func onStage(t *testing.T, objects []client.Object, answers map[string]func(context.Context, Key) Sighting, play func(*stage)) {
 	t.Helper()
+	onStageAs(t, v1alpha1.ManagerObserver, objects, answers, play)
+}
+
+// onStageAs is onStage for an observer of another name than manager.
+func onStageAs(t *testing.T, name string, objects []client.Object, answers map[string]func(context.Context, Key) Sighting, play func(*stage)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{T: t, store: &fakeStore{answers: answers}}
+		s := &stage{T: t, name: name, store: &fakeStore{answers: answers}}
 		built := fake.NewClientBuilder().WithScheme(scheme(t)).WithStatusSubresource(&v1alpha1.KeyStore{}).WithObjects(objects...).Build()
 		s.WithWatch = interceptor.NewClient(built, s.counting())
 		s.start()
@@ -190,7 +197,7 @@ func onStage(t *testing.T, objects []client.Object, answers map[string]func(cont
 // start starts an observer, or another one after the first has ended.
 func (s *stage) start() {
 	s.observer = NewObserver(ObserverOptions{
-		Name: v1alpha1.ManagerObserver, Client: s.WithWatch, Live: s.WithWatch, Now: time.Now, Log: logr.Discard(),
+		Name: s.name, Client: s.WithWatch, Live: s.WithWatch, Now: time.Now, Log: logr.Discard(),
 		Openers: map[v1alpha1.KeyStoreType]Opener{v1alpha1.KeyStoreTransit: s.store.open, v1alpha1.KeyStorePKCS11: s.store.open},
 	})
 	ctx, stop := context.WithCancel(s.Context())
@@ -269,7 +276,7 @@ func (s *stage) takeWrites() []string {
 func (s *stage) told(key string) v1alpha1.KeyObservationSpec {
 	s.Helper()
 	o := &v1alpha1.KeyObservation{}
-	if err := s.Get(s.Context(), client.ObjectKey{Name: key + ".manager"}, o); err != nil {
+	if err := s.Get(s.Context(), client.ObjectKey{Name: key + "." + s.name}, o); err != nil {
 		s.Fatal(err)
 	}
 	return o.Spec

@@ -132,7 +132,7 @@ func (s *story) stores(ctx context.Context, bao *terroir.Bao) (*softhsm.Token, e
 	}
 	s.say("KeyStore paris-hsm is an HSM (played by SoftHSM2), asked by the agent keyprobe; KeyStore bao is a transit server, asked by the operator. "+
 		"Policy encrypted-health-data demands of namespace %s keys in an HSM, in the customer's custody.", pharmacy)
-	agent := terroir.Agent{Observer: v1alpha1.ManagerObserver, Modules: []string{softhsm.Module}, Environment: []string{token.Environment()}}
+	agent := terroir.Agent{Observer: v1alpha1.AgentObserver, Modules: []string{softhsm.Module}, Environment: []string{token.Environment()}}
 	return token, terroir.StartAgent(ctx, s.cluster, agent)
 }
 
@@ -226,7 +226,7 @@ func (s *story) wrongPIN(ctx context.Context, _ *softhsm.Token) error {
 	if err != nil {
 		return err
 	}
-	agent := terroir.Agent{Observer: v1alpha1.ManagerObserver}.Component()
+	agent := terroir.Agent{Observer: v1alpha1.AgentObserver}.Component()
 	for range 2 {
 		if err := errors.Join(s.cluster.StopComponent(agent), s.cluster.StartComponent(ctx, agent)); err != nil {
 			return fmt.Errorf("starting the agent again: %w", err)
@@ -236,7 +236,7 @@ func (s *story) wrongPIN(ctx context.Context, _ *softhsm.Token) error {
 		return err
 	}
 	return s.holds(ctx, "the agent is killed twice, comes back, asks again, and does not try that PIN a second time", func(ctx context.Context) error {
-		seen := &v1alpha1.KeyObservation{ObjectMeta: metav1.ObjectMeta{Name: "another-kek." + v1alpha1.ManagerObserver}}
+		seen := &v1alpha1.KeyObservation{ObjectMeta: metav1.ObjectMeta{Name: "another-kek." + v1alpha1.AgentObserver}}
 		if err := s.get(ctx, seen); err != nil {
 			return err
 		}

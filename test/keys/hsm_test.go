@@ -301,7 +301,7 @@ func TestWhatAnAgentSeesIsItsOwn(t *testing.T) {
 	const agent = "system:serviceaccount:terroir-system:terroir-keyprobe-par-1"
 	par := w.as(t, agent, "system:serviceaccounts", "system:serviceaccounts:terroir-system", "system:authenticated")
 	forged := `{apiVersion: terroir.dev/v1alpha1, kind: KeyObservation, metadata: {name: a.%[1]s}, spec: {key: a, keyUID: x, store: s, observer: %[1]s, outcome: Found, since: "2026-01-01T00:00:00Z"}}`
-	for _, observer := range []string{"par-2", v1alpha1.ManagerObserver} {
+	for _, observer := range []string{"par-2", v1alpha1.ManagerObserver, v1alpha1.AgentObserver} {
 		denied(t, par.Create(t.Context(), terroir.MustObjects(t, fmt.Sprintf(forged, observer))[0]), "observ")
 	}
 	own := terroir.MustObjects(t, fmt.Sprintf(forged, "par-1"))[0]

@@ -85,7 +85,7 @@ func begin(ctx context.Context) (stop func(), err error) {
 	if err := errors.Join(terroir.Install(ctx, c), terroir.Apply(ctx, c, "-k", "config/keyprobe/rbac")); err != nil {
 		return stop, err
 	}
-	w.agent = terroir.Agent{Observer: v1alpha1.ManagerObserver, Modules: []string{softhsm.Module}, Environment: []string{w.token.Environment()}}
+	w.agent = terroir.Agent{Observer: v1alpha1.AgentObserver, Modules: []string{softhsm.Module}, Environment: []string{w.token.Environment()}}
 	if err := terroir.StartAgent(ctx, c, w.agent); err != nil {
 		return stop, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // Agent is one keyprobe to run.
 type Agent struct {
-	// Observer is manager, or the Zone from which it looks.
+	// Observer is agent, or the Zone from which it looks.
 	Observer string
 	// Modules are the PKCS#11 libraries that it may load.
 	Modules []string
@@ -23,7 +23,7 @@ func (a Agent) Component() string { return "keyprobe-" + a.Observer }
 
 // account is the service account as which it acts.
 func (a Agent) account() string {
-	if a.Observer == v1alpha1.ManagerObserver {
+	if a.Observer == v1alpha1.AgentObserver {
 		return "terroir-keyprobe"
 	}
 	return "terroir-keyprobe-" + a.Observer

@@ -25,8 +25,8 @@ const pinKey = "pin"
 //     not, and whether somebody may try again is the latch's to say;
 //   - sessions of one process share their login. Where another store is logged in to the same token, this one's PIN is not tried but compared: the same PIN is as
 //     good as accepted, and another one is neither tried nor believed;
-//   - a PIN that a token refused one store is refused to all others of this process that have it from the same version of a Secret: ten stores do not cost
-//     ten tries.
+//   - a PIN that a token refused is not tried again by this process, whichever store has it and whatever becomes of the Secret around it: ten stores do not cost
+//     ten tries, nor does somebody who labels the Secret.
 
 // login logs the token's user in.
 func (p *prober) login(ctx context.Context) error {
@@ -68,7 +68,7 @@ func (p *prober) share(ctx context.Context, pin []byte) error {
 // try tries the PIN.
 func (p *prober) try(ctx context.Context, pin []byte) error {
 	s := p.session
-	attempt := s.module.digest([]byte(s.token), []byte(p.store.Credentials.Version), pin)
+	attempt := s.module.digest([]byte(s.token), pin)
 	countLow, err := s.tries()
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (p *prober) try(ctx context.Context, pin []byte) error {
 	}
 	if s.module.refused[string(attempt)] {
 		p.tell(ctx, false)
-		return failed(v1alpha1.OutcomeUnauthenticated, "the token has refused this PIN to another KeyStore: it is not tried again until the Secret is changed")
+		return failed(v1alpha1.OutcomeUnauthenticated, "the token has refused this PIN before: it is not tried again until another one stands in the Secret, or the agent is started anew")
 	}
 	digest := s.module.digest(pin)
 	answer := s.module.native.login(s.handle, pin)
