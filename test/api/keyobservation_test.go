@@ -33,7 +33,7 @@ spec:
 				"the name of another key's":    {set("metadata.name", "payroll-kek.par-1"), "", nameRule},
 				"the name of another observer": {set("metadata.name", "health-kek.par-2"), "", nameRule},
 				"the store's name is too long": {set("spec.store", strings.Repeat("a", 64)), "spec.store", "must be the name of a KeyStore, which has at most 63 characters"},
-				"no Zone has so long a name":   {set("spec.observer", strings.Repeat("a", 64)), "spec.observer", "must be manager or the name of a Zone, which has at most 63 characters"},
+				"no Zone has so long a name":   {set("spec.observer", strings.Repeat("a", 64)), "spec.observer", "must be manager, agent, or the name of a Zone, which has at most 63 characters"},
 			},
 			keyName("spec.key"),
 			text("spec.keyUID", 1, 64),
