@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,15 +88,15 @@ func (w *world) secret(name string, data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: name}, Data: data}
 }
 
-// observe starts an observer as the operator does.
-func (w *world) observe(openers map[v1alpha1.KeyStoreType]keystore.Opener) {
+// observe starts an observer of that name, as the operator and the agent do.
+func (w *world) observe(name string, openers map[v1alpha1.KeyStoreType]keystore.Opener) {
 	w.Helper()
 	mgr, err := ctrl.NewManager(w.cluster.Config(), ctrl.Options{Scheme: w.Scheme(), Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"}})
 	if err != nil {
 		w.Fatal(err)
 	}
 	observer := keystore.NewObserver(keystore.ObserverOptions{
-		Name: v1alpha1.ManagerObserver, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Openers: openers, Now: time.Now, Log: logr.Discard(),
+		Name: name, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Openers: openers, Now: time.Now, Log: logr.Discard(),
 	})
 	if err := observer.SetupWithManager(w.Context(), mgr); err != nil {
 		w.Fatal(err)
@@ -127,12 +126,12 @@ func (w *world) eventually(sentence string, holds func(context.Context) (held bo
 	}
 }
 
-// tells waits until the observer tells this of a key.
-func (w *world) tells(key string, outcome v1alpha1.ProbeOutcome) v1alpha1.KeyObservationSpec {
+// tells waits until an observer tells this of a key.
+func (w *world) tells(observer, key string, outcome v1alpha1.ProbeOutcome) v1alpha1.KeyObservationSpec {
 	w.Helper()
 	o := &v1alpha1.KeyObservation{}
 	w.eventually(fmt.Sprintf("%s is told of %s", outcome, key), func(ctx context.Context) (bool, any) {
-		err := w.Get(ctx, client.ObjectKey{Name: key + ".manager"}, o)
+		err := w.Get(ctx, client.ObjectKey{Name: key + "." + observer}, o)
 		return err == nil && o.Spec.Outcome == outcome, o.Spec
 	})
 	return o.Spec
@@ -160,7 +159,7 @@ func TestAnObserverOnARealAPIServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.observe(map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStoreTransit: transit.Open})
+	w.observe(v1alpha1.ManagerObserver, map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStoreTransit: transit.Open})
 
 	store := &v1alpha1.KeyStore{ObjectMeta: metav1.ObjectMeta{Name: "bao"}, Spec: v1alpha1.KeyStoreSpec{
 		Type: v1alpha1.KeyStoreTransit, Transit: &v1alpha1.TransitStore{Address: bao.Address()}, CredentialsSecretRef: &v1alpha1.SecretReference{Name: "bao-token"},
@@ -168,9 +167,9 @@ func TestAnObserverOnARealAPIServer(t *testing.T) {
 	}}
 	first := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: "first"}, Spec: v1alpha1.EncryptionKeySpec{Store: "bao", Ref: v1alpha1.KeyReference{Transit: &v1alpha1.TransitKey{Key: "first"}}}}
 	w.add(store, first)
-	w.tells("first", v1alpha1.OutcomeMisconfigured) // there are no Secrets
+	w.tells(v1alpha1.ManagerObserver, "first", v1alpha1.OutcomeMisconfigured) // there are no Secrets
 	w.add(w.secret("bao-token", map[string][]byte{"token": []byte("hvs.token")}), w.secret("bao-ca", authority.Secret()))
-	found := w.tells("first", v1alpha1.OutcomeFound)
+	found := w.tells(v1alpha1.ManagerObserver, "first", v1alpha1.OutcomeFound)
 	if found.Fingerprint == "" || len(found.Facts) == 0 || found.LastFound != nil {
 		t.Errorf("told %+v", found)
 	}
@@ -178,18 +177,18 @@ func TestAnObserverOnARealAPIServer(t *testing.T) {
 
 	second := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: "second"}, Spec: v1alpha1.EncryptionKeySpec{Store: "bao", Ref: v1alpha1.KeyReference{Transit: &v1alpha1.TransitKey{Key: "second"}}}}
 	w.add(second)
-	w.tells("second", v1alpha1.OutcomeFound)
+	w.tells(v1alpha1.ManagerObserver, "second", v1alpha1.OutcomeFound)
 
 	bao.Be(server.Sealed)
-	if told := w.tells("first", v1alpha1.OutcomeUnreachable); told.LastFound == nil || told.Fingerprint != found.Fingerprint || told.Message != "the server is sealed" {
+	if told := w.tells(v1alpha1.ManagerObserver, "first", v1alpha1.OutcomeUnreachable); told.LastFound == nil || told.Fingerprint != found.Fingerprint || told.Message != "the server is sealed" {
 		t.Errorf("told %+v", told)
 	}
 	bao.Be(server.Active)
-	if told := w.tells("first", v1alpha1.OutcomeFound); told.LastFound != nil {
+	if told := w.tells(v1alpha1.ManagerObserver, "first", v1alpha1.OutcomeFound); told.LastFound != nil {
 		t.Errorf("told %+v", told)
 	}
 	bao.Delete("first")
-	if told := w.tells("first", v1alpha1.OutcomeNotFound); told.LastFound == nil || told.Fingerprint != "" || len(told.Facts) > 0 {
+	if told := w.tells(v1alpha1.ManagerObserver, "first", v1alpha1.OutcomeNotFound); told.LastFound == nil || told.Fingerprint != "" || len(told.Facts) > 0 {
 		t.Errorf("told %+v", told)
 	}
 
@@ -234,10 +233,10 @@ func TestTheOperatorAsksUnderItsOwnRights(t *testing.T) {
 	)
 	key := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: "kek"}, Spec: v1alpha1.EncryptionKeySpec{Store: "bao", Ref: v1alpha1.KeyReference{Transit: &v1alpha1.TransitKey{Key: "kek"}}}}
 	w.add(key)
-	w.tells("kek", v1alpha1.OutcomeFound)
+	w.tells(v1alpha1.ManagerObserver, "kek", v1alpha1.OutcomeFound)
 	w.eventually("a Lease confirms it", func(context.Context) (bool, any) { at := w.confirmed("bao"); return !at.IsZero(), at })
 	bao.Delete("kek")
-	w.tells("kek", v1alpha1.OutcomeNotFound)
+	w.tells(v1alpha1.ManagerObserver, "kek", v1alpha1.OutcomeNotFound)
 	if err := w.Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -257,20 +256,18 @@ func TestOfManyObserversOneTriesAWrongPIN(t *testing.T) {
 	}}
 	key := &v1alpha1.EncryptionKey{ObjectMeta: metav1.ObjectMeta{Name: "raced"}, Spec: v1alpha1.EncryptionKeySpec{Store: "hsm", Ref: v1alpha1.KeyReference{PKCS11: &v1alpha1.PKCS11Key{Label: "raced"}}}}
 	w.add(pin, store, key)
-	var tried atomic.Int32
-	var refused sync.WaitGroup
+	var tried, refused atomic.Int32
 	const observers = 10
-	refused.Add(observers)
 	for range observers { // all of one name, as replicas that do not know of each other are
-		w.observe(map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStorePKCS11: func(s keystore.Store) (keystore.Prober, error) {
-			return &token{latch: s.Latch, tried: &tried, refused: sync.OnceFunc(refused.Done)}, nil
+		w.observe(v1alpha1.AgentObserver, map[v1alpha1.KeyStoreType]keystore.Opener{v1alpha1.KeyStorePKCS11: func(s keystore.Store) (keystore.Prober, error) {
+			return &token{latch: s.Latch, tried: &tried, refused: func() { refused.Add(1) }}, nil
 		}})
 	}
-	refused.Wait()
+	w.eventually("all of them were refused", func(context.Context) (bool, any) { n := refused.Load(); return n >= observers, n })
 	if n := tried.Load(); n != 1 {
 		t.Errorf("a wrong PIN was tried %d times", n)
 	}
-	told := w.tells("raced", v1alpha1.OutcomeUnauthenticated)
+	told := w.tells(v1alpha1.AgentObserver, "raced", v1alpha1.OutcomeUnauthenticated)
 	if err := w.Get(t.Context(), client.ObjectKeyFromObject(store), store); err != nil {
 		t.Fatal(err)
 	}
