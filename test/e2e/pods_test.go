@@ -172,9 +172,9 @@ func TestPodsAreStillRelabelledReleasedAndAdopted(t *testing.T) {
 	})
 	t.Run("a finished pod is relabelled", func(t *testing.T) {
 		w.create(t, pod("usual", "task", "restartPolicy: Never"))
-		eventually(t, "it is bound", func() error {
-			if w.pod(t, "usual", "task").Spec.NodeName == "" {
-				return fmt.Errorf("it is not")
+		eventually(t, "it runs, so that nobody calls it running any more", func() error {
+			if phase := w.pod(t, "usual", "task").Status.Phase; phase != corev1.PodRunning {
+				return fmt.Errorf("it is %s", phase)
 			}
 			return nil
 		})
