@@ -37,10 +37,10 @@ type Token struct {
 
 const officerPIN = "81726354" // of the security officer, whom nothing but this package plays
 
-// New makes a token.
+// New makes a token. Whatever tokens were in that directory before are gone: a second one of the same label would be ambiguous.
 func New(ctx context.Context, dir, label, pin string) (*Token, error) {
 	tokens := filepath.Join(dir, "tokens")
-	if err := os.MkdirAll(tokens, 0o700); err != nil {
+	if err := errors.Join(os.RemoveAll(tokens), os.MkdirAll(tokens, 0o700)); err != nil {
 		return nil, fmt.Errorf("making a folder for tokens: %w", err)
 	}
 	t := &Token{Config: filepath.Join(dir, "softhsm2.conf"), Label: label, PIN: pin}
