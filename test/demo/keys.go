@@ -151,7 +151,24 @@ func (s *story) write(ctx context.Context, text string) error {
 
 // waitsForKey has a StatefulSet wait for a key that is not made yet.
 func (s *story) waitsForKey(ctx context.Context, _ *softhsm.Token) error {
-	if err := s.create(ctx, namespace(pharmacy, map[string]string{"data-class": "prescriptions"}), database("prescriptions", theKey)); err != nil {
+	if err := s.create(ctx, namespace(pharmacy, map[string]string{"data-class": "prescriptions"})); err != nil {
+		return err
+	}
+	// A policy that was created a moment ago does not mark namespaces in the request that creates them yet: see its condition Ready.
+	err := await(ctx, "namespace "+pharmacy+" owes encryption", func(ctx context.Context) error {
+		n := namespace(pharmacy, nil)
+		if err := s.get(ctx, n); err != nil {
+			return err
+		}
+		if n.Labels[v1alpha1.GovernedLabel] != "true" || n.Labels[v1alpha1.EncryptedLabel] != "true" {
+			return fmt.Errorf("its labels are %v", n.Labels)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.create(ctx, database("prescriptions", theKey)); err != nil {
 		return err
 	}
 	return s.waits(ctx, "StatefulSet "+pharmacy+"/prescriptions waits for a key that is not in the HSM yet, and its pod says so", "prescriptions", theKey, "NotFound")
