@@ -32,7 +32,7 @@ type ObserverOptions struct {
 	// Live reads past any cache: the Secrets that KeyStores name, KeyStores where a PIN depends on it, and the observer's own Leases. It is
 	// asked for single objects, never for lists.
 	Live client.Reader
-	// Openers say which types of stores this process can ask. Two processes may share a name, if they share no type.
+	// Openers say which types of stores this process can ask.
 	Openers map[v1alpha1.KeyStoreType]Opener
 	Now     func() time.Time
 	Log     logr.Logger
@@ -123,8 +123,8 @@ func ForManager(of v1alpha1.KeyStoreType) string {
 	return v1alpha1.ManagerObserver
 }
 
-// disowns reports whether what was told of keys in the store under this observer's name is to be taken back: nobody of that name asks it any more. A store
-// that this process could not ask may be asked by another one of the same name, who sees to it himself. Nil is a store that is gone.
+// disowns reports whether what was told of keys in the store under this observer's name is to be taken back: it does not ask it any more. Of a store that this
+// process cannot ask nothing is taken back: a newer version of it may have told that. Nil is a store that is gone.
 func (o *Observer) disowns(store *v1alpha1.KeyStore) bool {
 	if store == nil || store.Spec.Type == v1alpha1.KeyStoreDeclared {
 		return true

@@ -440,9 +440,9 @@ func TestWhichStoresAreMine(t *testing.T) {
 		manager, agent                       bool
 		disownedByManager, disownedByTheZone bool
 	}{
-		"from the manager":                         {keyStore("s"), true, false, false, true},
-		"from agents":                              {keyStore("s", fromAgent), false, true, true, false},
-		"a token, which another manager asks":      {keyStore("s", kind(v1alpha1.KeyStorePKCS11)), false, false, false, true},
+		"from the manager": {keyStore("s"), true, false, false, true},
+		"from agents":      {keyStore("s", fromAgent), false, true, true, false},
+		"a token, which the agent beside it asks":  {keyStore("s", kind(v1alpha1.KeyStorePKCS11)), false, false, false, true},
 		"a token, from agents":                     {keyStore("s", kind(v1alpha1.KeyStorePKCS11), fromAgent), false, true, false, false},
 		"declared, which nobody can ask":           {keyStore("s", kind(v1alpha1.KeyStoreDeclared)), false, false, true, true},
 		"of a type that nobody here has heard of":  {keyStore("s", kind("Quantum")), false, false, false, false},
