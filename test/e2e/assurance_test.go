@@ -56,9 +56,9 @@ func (w *world) onlyJudges(t *testing.T) {
 		t.Errorf("pods per site: %v", got)
 	}
 	w.operatorAway(t, func() {
-		denied(t, w.try(t, pod("here", "p", "")), `failed calling webhook "pods.terroir.dev"`)
+		terroir.Denied(t, w.try(t, pod("here", "p", "")), `failed calling webhook "pods.terroir.dev"`)
 		// Without the webhook nobody shapes it, and the judgement is the API server's.
-		denied(t, w.try(t, strings.Replace(pod("free", "p", ""), "namespace: free", `namespace: free, annotations: {terroir.dev/trust-level: trusted}`, 1)), "terroir-annotated-pods")
+		terroir.Denied(t, w.try(t, strings.Replace(pod("free", "p", ""), "namespace: free", `namespace: free, annotations: {terroir.dev/trust-level: trusted}`, 1)), "terroir-annotated-pods")
 		w.create(t, pod("free", "p", ""))
 		w.pods(t, "free", 1)
 	})
@@ -166,7 +166,9 @@ func (w *world) isSealed(t *testing.T, manifests string) {
 		return nil
 	})
 	for _, o := range sealed() {
-		t.Run("deleting "+w.key(t, o), func(t *testing.T) { denied(t, w.Delete(t.Context(), o), w.kind(t, o)+" "+o.GetName()+" is part of") })
+		t.Run("deleting "+w.key(t, o), func(t *testing.T) {
+			terroir.Denied(t, w.Delete(t.Context(), o), w.kind(t, o)+" "+o.GetName()+" is part of")
+		})
 	}
 	t.Run("changing it", w.isUnchangeable)
 	t.Run("Terroir itself goes on writing it", func(t *testing.T) {
@@ -239,11 +241,11 @@ func (w *world) isUnchangeable(t *testing.T) {
 		if err := w.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
 			t.Fatal(err)
 		}
-		denied(t, w.patch(t, o, o.GetName(), `{"metadata":{"labels":{"terroir.dev/fence":null}}}`), words)
-		denied(t, w.patch(t, o, o.GetName(), `{"metadata":{"finalizers":["example.org/mine"]}}`), words)
-		denied(t, w.DeleteAllOf(t.Context(), o, client.MatchingLabels{"terroir.dev/fence": "true"}), words)
+		terroir.Denied(t, w.patch(t, o, o.GetName(), `{"metadata":{"labels":{"terroir.dev/fence":null}}}`), words)
+		terroir.Denied(t, w.patch(t, o, o.GetName(), `{"metadata":{"finalizers":["example.org/mine"]}}`), words)
+		terroir.Denied(t, w.DeleteAllOf(t.Context(), o, client.MatchingLabels{"terroir.dev/fence": "true"}), words)
 	}
-	denied(t, w.try(t, `
+	terroir.Denied(t, w.try(t, `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata: {name: terroir-mine}

@@ -218,10 +218,10 @@ func (w *world) stillGoverned(t *testing.T, what string) {
 		}
 	}
 	for _, namespace := range []string{"away", later} {
-		denied(t, w.try(t, pod(namespace, "p", "nodeName: abroad")), `spec.nodeName`)
+		terroir.Denied(t, w.try(t, pod(namespace, "p", "nodeName: abroad")), `spec.nodeName`)
 	}
-	denied(t, w.try(t, strings.Replace(pod(annotated, "p", "nodeName: abroad"), "namespace:", "annotations: {terroir.dev/trust-level: trusted}, namespace:", 1)), `spec.nodeName`)
-	denied(t, w.try(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: misspelt-%s, annotations: {terroir.dev/trustlevel: trusted}}}`, what)), "terroir.dev/trustlevel")
+	terroir.Denied(t, w.try(t, strings.Replace(pod(annotated, "p", "nodeName: abroad"), "namespace:", "annotations: {terroir.dev/trust-level: trusted}, namespace:", 1)), `spec.nodeName`)
+	terroir.Denied(t, w.try(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: misspelt-%s, annotations: {terroir.dev/trustlevel: trusted}}}`, what)), "terroir.dev/trustlevel")
 }
 
 func (w *world) isRunning(t *testing.T, namespace, name string) {

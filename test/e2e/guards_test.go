@@ -133,7 +133,7 @@ func TestTerroirsObjectsAreChangedByItsMaintainersAlone(t *testing.T) {
 	for _, g := range installed() {
 		t.Run(g.kind, func(t *testing.T) {
 			for what, act := range g.acts(p.editor) {
-				t.Run(what, func(t *testing.T) { denied(t, act(t.Context()), g.words) })
+				t.Run(what, func(t *testing.T) { terroir.Denied(t, act(t.Context()), g.words) })
 			}
 			for what, act := range g.acts(p.maintainer) {
 				if err := act(t.Context()); err != nil {
@@ -161,11 +161,11 @@ func TestWhatIsDoneInTerroirsNamespaceIsItsMaintainers(t *testing.T) {
 		}
 	})
 	t.Run("whoever only says that it is a kubelet", func(t *testing.T) {
-		denied(t, homeActs(t)["running a pod"](t.Context(), w.as(t, "editor", "system:nodes")), "namespace terroir-system belongs to Terroir")
+		terroir.Denied(t, homeActs(t)["running a pod"](t.Context(), w.as(t, "editor", "system:nodes")), "namespace terroir-system belongs to Terroir")
 	})
 	for what, act := range homeActs(t) {
 		t.Run(what, func(t *testing.T) {
-			denied(t, act(t.Context(), p.editor), "namespace terroir-system belongs to Terroir")
+			terroir.Denied(t, act(t.Context(), p.editor), "namespace terroir-system belongs to Terroir")
 			if err := act(t.Context(), p.maintainer); err != nil && strings.Contains(err.Error(), "denied request") {
 				t.Errorf("a maintainer may not: %v", err)
 			}
@@ -232,21 +232,21 @@ func TestWhatANodeIsWorthIsWrittenByTerroirAlone(t *testing.T) {
 		for what, text := range map[string]string{"changing it": change, "taking it off": take} {
 			patch := client.RawPatch("application/merge-patch+json", []byte(text))
 			t.Run(who+" "+what, func(t *testing.T) {
-				denied(t, by.Patch(t.Context(), node.DeepCopy(), patch, client.DryRunAll), "node-restriction.kubernetes.io")
+				terroir.Denied(t, by.Patch(t.Context(), node.DeepCopy(), patch, client.DryRunAll), "node-restriction.kubernetes.io")
 			})
 			t.Run(who+" "+what+" through the status", func(t *testing.T) {
-				denied(t, by.Status().Patch(t.Context(), node.DeepCopy(), patch, client.DryRunAll), "node-restriction.kubernetes.io")
+				terroir.Denied(t, by.Status().Patch(t.Context(), node.DeepCopy(), patch, client.DryRunAll), "node-restriction.kubernetes.io")
 			})
 		}
 		t.Run(who+" applying it", func(t *testing.T) {
 			o := terroir.MustObjects(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: na1, labels: {%s: elsewhere}}}`, key))[0]
-			denied(t, by.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("x"), client.ForceOwnership, client.DryRunAll), "node-restriction.kubernetes.io")
+			terroir.Denied(t, by.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("x"), client.ForceOwnership, client.DryRunAll), "node-restriction.kubernetes.io")
 		})
 	}
 	born := terroir.MustObjects(t, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: born, labels: {%s: site-a}}}`, key))[0]
 	for who, by := range map[string]*world{"an editor": p.editor, "its kubelet": w.as(t, "system:node:born", "system:nodes")} {
 		t.Run(who+" creating it so", func(t *testing.T) {
-			denied(t, by.Create(t.Context(), born.DeepCopy(), client.DryRunAll), "node-restriction.kubernetes.io")
+			terroir.Denied(t, by.Create(t.Context(), born.DeepCopy(), client.DryRunAll), "node-restriction.kubernetes.io")
 		})
 	}
 	t.Run("anything else about a node is not Terroir's", func(t *testing.T) {
@@ -269,8 +269,8 @@ func TestTheDriversOfANodeAreToldByItsKubelet(t *testing.T) {
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"drivers":[]}}`))
 	existing := terroir.MustObjects(t, fmt.Sprintf(text, "na1"))[0]
 	const words = "only the kubelet of that node writes it"
-	denied(t, p.editor.Create(t.Context(), terroir.MustObjects(t, fmt.Sprintf(text, "other"))[0], client.DryRunAll), words)
-	denied(t, p.editor.Patch(t.Context(), existing.DeepCopy(), patch, client.DryRunAll), words)
+	terroir.Denied(t, p.editor.Create(t.Context(), terroir.MustObjects(t, fmt.Sprintf(text, "other"))[0], client.DryRunAll), words)
+	terroir.Denied(t, p.editor.Patch(t.Context(), existing.DeepCopy(), patch, client.DryRunAll), words)
 	if err := p.maintainer.Patch(t.Context(), existing.DeepCopy(), patch, client.DryRunAll); err != nil {
 		t.Errorf("a maintainer: %v", err)
 	}
@@ -325,7 +325,7 @@ subjects: [{kind: User, name: nina, apiGroup: rbac.authorization.k8s.io}]
 			if how == "update" && c.by == p.editor {
 				continue // see above
 			}
-			t.Run(what+" by "+how, func(t *testing.T) { denied(t, act(t.Context()), c.words) })
+			t.Run(what+" by "+how, func(t *testing.T) { terroir.Denied(t, act(t.Context()), c.words) })
 		}
 	}
 	for how, act := range relabelling(p.editor, map[string]string{v1alpha1.GovernedLabel: "true"}) {
@@ -383,15 +383,15 @@ func TestWhatTerroirFoundIsToldByItAlone(t *testing.T) {
 		named("found", &v1alpha1.PlacementPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "found"}}), named("cluster", &v1alpha1.TerroirConfig{}),
 	} {
 		t.Run(w.kind(t, o), func(t *testing.T) {
-			denied(t, p.editor.Status().Patch(t.Context(), o, patch, client.DryRunAll), "says what Terroir found, and Terroir alone writes it")
+			terroir.Denied(t, p.editor.Status().Patch(t.Context(), o, patch, client.DryRunAll), "says what Terroir found, and Terroir alone writes it")
 			if err := p.maintainer.Status().Patch(t.Context(), o, patch, client.DryRunAll); err != nil {
 				t.Errorf("a maintainer may not: %v", err)
 			}
 		})
 	}
 	config := named("cluster", &v1alpha1.TerroirConfig{})
-	denied(t, p.editor.Delete(t.Context(), config, client.DryRunAll), "change it instead of deleting it")
-	denied(t, p.editor.DeleteAllOf(t.Context(), config, client.DryRunAll), "change it instead of deleting it")
+	terroir.Denied(t, p.editor.Delete(t.Context(), config, client.DryRunAll), "change it instead of deleting it")
+	terroir.Denied(t, p.editor.DeleteAllOf(t.Context(), config, client.DryRunAll), "change it instead of deleting it")
 	if err := p.editor.Patch(t.Context(), config, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"exemptNamespaces":["x"]}}`)), client.DryRunAll); err != nil {
 		t.Errorf("whoever may edit the settings: %v", err)
 	}

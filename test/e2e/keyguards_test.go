@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/test/terroir"
 )
 
 // An agent that asks key stores writes what it saw itself, and nothing else by which Terroir judges, however much RBAC lets it.
@@ -39,16 +40,16 @@ func TestAnAgentWritesWhatItSawItselfAndNothingElse(t *testing.T) {
 			t.Errorf("what it saw itself: %v", err)
 		}
 	}
-	denied(t, by.Create(t.Context(), observation("milan"), client.DryRunAll), "a KeyObservation of observer milan says what that observer saw of a key")
-	denied(t, by.Create(t.Context(), observation("manager"), client.DryRunAll), "a KeyObservation of observer manager says what that observer saw of a key")
-	denied(t, by.Create(t.Context(), lease("milan"), client.DryRunAll), "namespace terroir-system belongs to Terroir")
+	terroir.Denied(t, by.Create(t.Context(), observation("milan"), client.DryRunAll), "a KeyObservation of observer milan says what that observer saw of a key")
+	terroir.Denied(t, by.Create(t.Context(), observation("manager"), client.DryRunAll), "a KeyObservation of observer manager says what that observer saw of a key")
+	terroir.Denied(t, by.Create(t.Context(), lease("milan"), client.DryRunAll), "namespace terroir-system belongs to Terroir")
 	status := func(patch string) error {
 		return by.Status().Patch(t.Context(), named("guarded", &v1alpha1.KeyStore{}), client.RawPatch("application/merge-patch+json", []byte(patch)), client.DryRunAll)
 	}
 	if err := status(`{"status":{"login":{"secretUID":"u","secretVersion":"1","state":"Trying","observer":"paris","at":"2026-11-27T12:00:00Z"}}}`); err != nil {
 		t.Errorf("the latch: %v", err)
 	}
-	denied(t, status(`{"status":{"verified":99}}`), "the status of a KeyStore says what Terroir found, and Terroir alone writes it")
+	terroir.Denied(t, status(`{"status":{"verified":99}}`), "the status of a KeyStore says what Terroir found, and Terroir alone writes it")
 }
 
 func TestHowVolumesAreEncryptedIsRecordedByTerroirAlone(t *testing.T) {
@@ -74,7 +75,7 @@ func TestHowVolumesAreEncryptedIsRecordedByTerroirAlone(t *testing.T) {
 	}
 	recorded, proven := claim.DeepCopy(), volume.DeepCopy()
 	recorded.Annotations = map[string]string{v1alpha1.ClassAnnotation: "u:0"}
-	denied(t, p.editor.Create(t.Context(), recorded, client.DryRunAll), "annotation terroir.dev/storage-class of PersistentVolumeClaim data says how its volume is encrypted")
+	terroir.Denied(t, p.editor.Create(t.Context(), recorded, client.DryRunAll), "annotation terroir.dev/storage-class of PersistentVolumeClaim data says how its volume is encrypted")
 	proven.Annotations = map[string]string{v1alpha1.ProofAnnotation: "u:kek:sha256:0"}
-	denied(t, p.editor.Create(t.Context(), proven, client.DryRunAll), "annotation terroir.dev/encryption-proof of PersistentVolume recorded says under which key the volume was proven")
+	terroir.Denied(t, p.editor.Create(t.Context(), proven, client.DryRunAll), "annotation terroir.dev/encryption-proof of PersistentVolume recorded says under which key the volume was proven")
 }

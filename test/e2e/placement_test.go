@@ -174,7 +174,7 @@ metadata: {name: once, namespace: annotated, annotations: {terroir.dev/trust-lev
 spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}}
 `)
 		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "annotated"}}
-		denied(t, w.patch(t, job, "once", `{"metadata":{"annotations":{"terroir.dev/trust-level":null}}}`), "cannot change")
+		terroir.Denied(t, w.patch(t, job, "once", `{"metadata":{"annotations":{"terroir.dev/trust-level":null}}}`), "cannot change")
 	})
 }
 
@@ -216,7 +216,7 @@ spec: {containers: [{name: c, image: x}]}`
 			[]string{"must select by at least one label"},
 		},
 	} {
-		t.Run(what, func(t *testing.T) { denied(t, w.try(t, c.object), c.words...) })
+		t.Run(what, func(t *testing.T) { terroir.Denied(t, w.try(t, c.object), c.words...) })
 	}
 }
 
@@ -305,13 +305,13 @@ subjects: [{kind: User, name: alice, apiGroup: rbac.authorization.k8s.io}, {kind
 	})
 
 	t.Run("a namespace's admin may not", func(t *testing.T) {
-		denied(t, bind(alice, to("na1")), `user "alice" may not bind pods`)
+		terroir.Denied(t, bind(alice, to("na1")), `user "alice" may not bind pods`)
 	})
 	t.Run("not through the legacy resource either", func(t *testing.T) {
 		err := alice.clientset.CoreV1().RESTClient().Post().Namespace("bound").Resource("bindings").
 			Body(&corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: "waiting"}, Target: corev1.ObjectReference{Kind: "Node", Name: "abroad"}}).
 			Do(context.Background()).Error()
-		denied(t, err, "legacy bindings")
+		terroir.Denied(t, err, "legacy bindings")
 	})
 	t.Run("the scheduler may, to a qualified node", func(t *testing.T) {
 		if err := bind(scheduler, to("na1")); err != nil {
@@ -319,15 +319,15 @@ subjects: [{kind: User, name: alice, apiGroup: rbac.authorization.k8s.io}, {kind
 		}
 	})
 	t.Run("not to a node that is not qualified", func(t *testing.T) {
-		denied(t, bind(scheduler, to("abroad")), "ClusterPlacementPolicy/bound requires trust level trusted, which node abroad does not satisfy")
+		terroir.Denied(t, bind(scheduler, to("abroad")), "ClusterPlacementPolicy/bound requires trust level trusted, which node abroad does not satisfy")
 	})
 	t.Run("not to a node that does not exist", func(t *testing.T) {
-		denied(t, bind(scheduler, to("nowhere")), "nowhere")
+		terroir.Denied(t, bind(scheduler, to("nowhere")), "nowhere")
 	})
 	t.Run("not with labels that would replace the pod's own", func(t *testing.T) {
 		forged := to("na1")
 		forged.Labels = map[string]string{v1alpha1.WorkloadLabel: "forged"}
-		denied(t, bind(scheduler, forged), "carries no labels and annotations")
+		terroir.Denied(t, bind(scheduler, forged), "carries no labels and annotations")
 	})
 }
 
@@ -337,7 +337,7 @@ func TestTheWorkloadLabelDoesNotChange(t *testing.T) {
 	w.governed(t, "label")
 	w.create(t, pod("label", "p", "nodeSelector: {no: where}"))
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "label"}}
-	denied(t, w.patch(t, p, "p", `{"metadata":{"labels":{"terroir.dev/workload":"other"}}}`), "terroir.dev/workload may not change")
+	terroir.Denied(t, w.patch(t, p, "p", `{"metadata":{"labels":{"terroir.dev/workload":"other"}}}`), "terroir.dev/workload may not change")
 	if err := w.patch(t, p, "p", `{"metadata":{"labels":{"mine":"yes"}}}`); err != nil {
 		t.Errorf("a label of one's own: %v", err)
 	}
@@ -386,7 +386,7 @@ func TestNamespacesAreGovernedFromTheirFirstRequest(t *testing.T) {
 		t.Fatalf("the namespace's labels are %v (%v)", n.Labels, err)
 	}
 	t.Run("pods there owe what the policy says, without a floor", func(t *testing.T) {
-		denied(t, w.try(t, pod("first-again", "straight", "nodeName: abroad")), "spec.nodeName", "ClusterPlacementPolicy/first", "trusted")
+		terroir.Denied(t, w.try(t, pod("first-again", "straight", "nodeName: abroad")), "spec.nodeName", "ClusterPlacementPolicy/first", "trusted")
 		w.create(t, deployment("first-again", "web", 3, ""))
 		if got := perSite(w.pods(t, "first-again", 3)); len(got) != 3 {
 			t.Errorf("pods per site: %v", got)

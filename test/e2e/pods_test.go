@@ -106,7 +106,7 @@ func TestAForeignPodTakesThePlaceOfAReplica(t *testing.T) {
 	for _, by := range []string{"", "status"} {
 		t.Run("it is closed where pods are governed, through pods/"+by, func(t *testing.T) {
 			_, err := alice.through("takes-governed", "rogue", by, labels("takes-governed"))
-			denied(t, err, "the labels of a running pod without a controller may not change in a governed namespace")
+			terroir.Denied(t, err, "the labels of a running pod without a controller may not change in a governed namespace")
 		})
 	}
 	t.Run("a pod that was made with the ReplicaSet's labels is not adopted", func(t *testing.T) {
@@ -116,12 +116,12 @@ func TestAForeignPodTakesThePlaceOfAReplica(t *testing.T) {
 		w.pods(t, "takes-governed", 5)
 		patch := fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":%q,"uid":%q,"controller":true}]}}`, set.Name, set.UID)
 		_, err := w.through("takes-governed", "twin", "", patch)
-		denied(t, err, "ReplicaSet may not adopt this pod")
+		terroir.Denied(t, err, "ReplicaSet may not adopt this pod")
 	})
 	t.Run("and a replica is not moved to another template", func(t *testing.T) {
 		replica := w.replica(t, "takes-governed")
 		_, err := alice.through("takes-governed", replica.Name, "", `{"metadata":{"labels":{"pod-template-hash":"other"}}}`)
-		denied(t, err, "label pod-template-hash of a running pod may not change")
+		terroir.Denied(t, err, "label pod-template-hash of a running pod may not change")
 	})
 }
 
@@ -236,7 +236,7 @@ spec: {namespaceSelector: {matchLabels: {policy: older}}, trustLevels: [trusted]
 	w.policyIs(t, "older", v1alpha1.ConditionReady, metav1.ConditionTrue, "Enforced")
 	const owner = `{"metadata":{"finalizers":["example.org/hook"],"ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"db","uid":"1f0c2c5e-0000-4000-8000-000000000001","controller":true}]}}`
 	_, err := w.through("older", "p", "", owner)
-	denied(t, err, "StatefulSet may not adopt this pod: its namespace requires trust level trusted")
+	terroir.Denied(t, err, "StatefulSet may not adopt this pod: its namespace requires trust level trusted")
 	if _, err := w.through("older", "p", "", `{"metadata":{"finalizers":["example.org/hook"]}}`); err != nil {
 		t.Errorf("a finalizer: %v", err)
 	}
@@ -262,7 +262,7 @@ func TestTheStampsOfPodsStay(t *testing.T) {
 		for patch, says := range map[string]string{workload: "label terroir.dev/workload may not change", provenance: "annotation terroir.dev/placement of a pod may not change", demand: "annotation inherited.terroir.dev/trust-level"} {
 			t.Run("through pods/"+by+" "+patch, func(t *testing.T) {
 				_, err := alice.through("stamps", "p", by, patch)
-				denied(t, err, says)
+				terroir.Denied(t, err, says)
 			})
 		}
 	}
@@ -303,7 +303,7 @@ subjects: [{kind: ServiceAccount, name: terroir-manager, namespace: terroir-syst
 	alice := w.alice(t, "gates")
 	for _, patch := range []string{none, ours} {
 		_, err := alice.through("gates", "p", "", patch)
-		denied(t, err, "scheduling gate terroir.dev/keys is set and lifted by Terroir alone")
+		terroir.Denied(t, err, "scheduling gate terroir.dev/keys is set and lifted by Terroir alone")
 	}
 	if _, err := alice.through("gates", "p", "", others); err != nil {
 		t.Errorf("somebody else's gate: %v", err)
@@ -347,7 +347,7 @@ func TestVolumesOnNodesAndRuntimeClassesAreRefused(t *testing.T) {
 		t.Helper()
 		for object, says := range refused {
 			if isRefused(object) {
-				denied(t, w.try(t, object), says)
+				terroir.Denied(t, w.try(t, object), says)
 			}
 		}
 		if err := w.try(t, pod("disks", "q", passing)); err != nil {

@@ -70,8 +70,8 @@ func TestAWorkloadLabelOfOnesOwnIsRefused(t *testing.T) {
 	w.ground(t)
 	w.governed(t, "ownlabel")
 	own := strings.ReplaceAll(deployment("ownlabel", "web", 3, ""), "{app: web}", "{app: web, terroir.dev/workload: mine}")
-	denied(t, w.try(t, own), "remove it from the template and the selector")
-	denied(t, w.try(t, strings.Replace(pod("ownlabel", "p", ""), "namespace: ownlabel", "namespace: ownlabel, labels: {terroir.dev/workload: mine}", 1)),
+	terroir.Denied(t, w.try(t, own), "remove it from the template and the selector")
+	terroir.Denied(t, w.try(t, strings.Replace(pod("ownlabel", "p", ""), "namespace: ownlabel", "namespace: ownlabel, labels: {terroir.dev/workload: mine}", 1)),
 		"leave it to Terroir")
 }
 
@@ -160,7 +160,7 @@ func TestManyAnnotationsCostLittle(t *testing.T) {
 	p.SetAnnotations(annotations)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	denied(t, w.Create(ctx, p), "trust levels, separated by commas")
+	terroir.Denied(t, w.Create(ctx, p), "trust levels, separated by commas")
 }
 
 func TestOneCommandCreatesALevelAndWhatAsksForIt(t *testing.T) {

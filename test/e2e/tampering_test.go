@@ -213,7 +213,7 @@ func TestAnExemptNamespaceCannotBeMarkedOutOfReach(t *testing.T) {
 			if err == nil {
 				return fmt.Errorf("the pod is admitted")
 			}
-			denied(t, err, "terroir-annotated-pods-exempt")
+			terroir.Denied(t, err, "terroir-annotated-pods-exempt")
 			return nil
 		})
 		p := terroir.MustObjects(t, strings.Replace(annotated, "nodeName: abroad", "", 1))[0]

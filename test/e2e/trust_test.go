@@ -163,7 +163,7 @@ spec: {namespaceSelector: {matchLabels: {policy: missing}}, trustLevels: [truste
 	if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, `did you mean "trusted"?`) {
 		t.Errorf("the policy says %q", c.Message)
 	}
-	denied(t, w.try(t, pod("missing", "p", "")), `requires trust level "trustedd", which does not exist`)
+	terroir.Denied(t, w.try(t, pod("missing", "p", "")), `requires trust level "trustedd", which does not exist`)
 	w.create(t, `{apiVersion: terroir.dev/v1alpha1, kind: TrustLevel, metadata: {name: trustedd}, spec: {countries: [FR]}}`)
 	w.policyIs(t, "missing", v1alpha1.ConditionReady, metav1.ConditionTrue, "Enforced")
 	eventually(t, "pods are admitted once it exists", func() error {
@@ -211,7 +211,7 @@ func TestAMissingSignalIsSuspectAndAContradictionALoss(t *testing.T) {
 	})
 	t.Run("labels of ours are written by nobody else, not even by the cluster's administrator", func(t *testing.T) {
 		forged := fmt.Sprintf(`{"metadata":{"labels":{%q:"site-a",%q:"true"}}}`, open("trusted"), heldTrusted)
-		denied(t, w.patch(t, &corev1.Node{}, "abroad", forged), "Terroir alone writes it")
+		terroir.Denied(t, w.patch(t, &corev1.Node{}, "abroad", forged), "Terroir alone writes it")
 	})
 	t.Run("a node that comes again by the same name starts from nothing", func(t *testing.T) {
 		w.remove(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "nc2"}})

@@ -155,7 +155,9 @@ func TestWhereAVolumeIsMadeIsTheSchedulersChoice(t *testing.T) {
 			for _, a := range all {
 				err := a.do(t.Context(), who.Client)
 				if namespace == "claims" {
-					t.Run(a.name, func(t *testing.T) { denied(t, err, "selected-node", "only system:kube-scheduler may choose that") })
+					t.Run(a.name, func(t *testing.T) {
+						terroir.Denied(t, err, "selected-node", "only system:kube-scheduler may choose that")
+					})
 				} else if err != nil {
 					t.Errorf("where nothing is governed, %s is refused: %v", a.name, err)
 				}
@@ -314,14 +316,16 @@ func TestAVolumeOfAGovernedClaimStaysWhatAndWhereItIs(t *testing.T) {
 		for _, a := range acts {
 			err := a.do(t.Context(), editor.Client)
 			if namespace == "volumes" {
-				t.Run(a.name, func(t *testing.T) { denied(t, err, "PersistentVolume volumes holds data of a governed namespace") })
+				t.Run(a.name, func(t *testing.T) {
+					terroir.Denied(t, err, "PersistentVolume volumes holds data of a governed namespace")
+				})
 			} else if err != nil {
 				t.Errorf("where nothing is governed, %s is refused: %v", a.name, err)
 			}
 		}
 		t.Run("the source of "+namespace+" is fixed by Kubernetes", func(t *testing.T) {
 			err := merge(v, `{"spec":{"csi":{"volumeHandle":"other"}}}`)(t.Context(), editor.Client)
-			denied(t, err, "spec.persistentvolumesource is immutable")
+			terroir.Denied(t, err, "spec.persistentvolumesource is immutable")
 		})
 	}
 	v := volumeNamed("volumes")
@@ -345,7 +349,7 @@ func TestAVolumeOfAGovernedClaimStaysWhatAndWhereItIs(t *testing.T) {
 			return err
 		})
 		w.marked(t, v, true)
-		denied(t, merge(v, `{"spec":{"claimRef":null}}`)(t.Context(), editor.Client), "holds data of a governed namespace")
+		terroir.Denied(t, merge(v, `{"spec":{"claimRef":null}}`)(t.Context(), editor.Client), "holds data of a governed namespace")
 		if err := merge(v, `{"spec":{"claimRef":null}}`)(t.Context(), w.Client); err != nil {
 			t.Errorf("whoever maintains Terroir may give it to somebody else: %v", err)
 		}
@@ -396,7 +400,7 @@ func TestAClassOfGovernedClaimsGoesOnMakingVolumesWhereItDid(t *testing.T) {
 			}},
 		} {
 			t.Run(a.name, func(t *testing.T) {
-				denied(t, a.do(t.Context(), editor.Client), "claims of governed namespaces get their volumes by StorageClass lazy")
+				terroir.Denied(t, a.do(t.Context(), editor.Client), "claims of governed namespaces get their volumes by StorageClass lazy")
 			})
 		}
 		if err := merge(lazy, `{"metadata":{"annotations":{"storageclass.kubernetes.io/is-default-class":"false"}},"allowVolumeExpansion":true}`)(t.Context(), editor.Client); err != nil {
@@ -430,7 +434,7 @@ func TestVolumesAreAttachedByTheirControllerAlone(t *testing.T) {
 			`{"apiVersion":"storage.k8s.io/v1","kind":"VolumeAttachment","metadata":{"name":"applied"},"spec":{"attacher":"bsu.csi.outscale.com","nodeName":"abroad","source":{"persistentVolumeName":"x"}}}`)},
 	} {
 		t.Run(a.name, func(t *testing.T) {
-			denied(t, a.do(t.Context(), editor.Client), `would attach a volume to node "abroad"`, "attach-detach controller alone")
+			terroir.Denied(t, a.do(t.Context(), editor.Client), `would attach a volume to node "abroad"`, "attach-detach controller alone")
 		})
 	}
 	controller := w.as(t, "system:serviceaccount:kube-system:attachdetach-controller", "system:serviceaccounts", "system:serviceaccounts:kube-system")

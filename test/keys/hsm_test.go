@@ -302,15 +302,15 @@ func TestWhatAnAgentSeesIsItsOwn(t *testing.T) {
 	par := w.as(t, agent, "system:serviceaccounts", "system:serviceaccounts:terroir-system", "system:authenticated")
 	forged := `{apiVersion: terroir.dev/v1alpha1, kind: KeyObservation, metadata: {name: a.%[1]s}, spec: {key: a, keyUID: x, store: s, observer: %[1]s, outcome: Found, since: "2026-01-01T00:00:00Z"}}`
 	for _, observer := range []string{"par-2", v1alpha1.ManagerObserver, v1alpha1.AgentObserver} {
-		denied(t, par.Create(t.Context(), terroir.MustObjects(t, fmt.Sprintf(forged, observer))[0]), "observ")
+		terroir.Denied(t, par.Create(t.Context(), terroir.MustObjects(t, fmt.Sprintf(forged, observer))[0]), "observ")
 	}
 	own := terroir.MustObjects(t, fmt.Sprintf(forged, "par-1"))[0]
 	if err := par.Create(t.Context(), own); err != nil {
 		t.Fatalf("an agent cannot write what it sees: %v", err)
 	}
 	other := w.as(t, "system:serviceaccount:terroir-system:terroir-keyprobe", "system:serviceaccounts", "system:serviceaccounts:terroir-system")
-	denied(t, other.Update(t.Context(), own), "observ")
-	denied(t, other.Delete(t.Context(), own), "observ")
+	terroir.Denied(t, other.Update(t.Context(), own), "observ")
+	terroir.Denied(t, other.Delete(t.Context(), own), "observ")
 	if err := par.Delete(t.Context(), own); err != nil {
 		t.Errorf("an agent cannot take back what it saw: %v", err)
 	}

@@ -182,7 +182,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}]
 	asIs.Namespace, asIs.Name = "exchange", "data"
 	eventually(t, "the authorizer knows mallory", func() error { return mallory.Get(t.Context(), client.ObjectKeyFromObject(asIs), asIs) })
 	named := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"volumeName":"by-hand"}}`))
-	denied(t, mallory.Patch(t.Context(), asIs.DeepCopy(), named), "spec.volumeName of PersistentVolumeClaim data stays as it is")
+	terroir.Denied(t, mallory.Patch(t.Context(), asIs.DeepCopy(), named), "spec.volumeName of PersistentVolumeClaim data stays as it is")
 	if err := mallory.Delete(t.Context(), asIs); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}]
 		return nil
 	})
 	for _, again := range []string{claim("exchange", "data", "exchange"), claim("exchange", "data", `""`)} {
-		denied(t, w.try(t, again), "pod db-0 waits for a node, and was let go for another claim of this name")
+		terroir.Denied(t, w.try(t, again), "pod db-0 waits for a node, and was let go for another claim of this name")
 	}
 	w.kill(t, p)
 	eventually(t, "once the pod is gone the name may be taken again", func() error {
@@ -249,7 +249,7 @@ spec: {automountServiceAccountToken: false, containers: [{name: main, image: x}]
 		t.Errorf("the pod with a volume has the gates %v: %v", p.Spec.SchedulingGates, err)
 	}
 	p.Spec.SchedulingGates = nil
-	denied(t, w.Update(t.Context(), p), "terroir.dev/encryption", "Terroir alone")
+	terroir.Denied(t, w.Update(t.Context(), p), "terroir.dev/encryption", "Terroir alone")
 	back()
 	w.runs(t, "alone", "")
 }
