@@ -46,18 +46,19 @@ func (h *Handlers) claims(_ context.Context, r *request[claim]) answer {
 	if l.owed.Encryption == nil {
 		return admit(nil)
 	}
-	if _, ok := classes(h.Classes); !ok {
+	known, ok := classes(h.Classes)
+	if !ok {
 		return undecided("Terroir is not ready to judge claims in namespace %s: it has not read the StorageClasses yet; try again", r.Namespace)
 	}
-	pod, known := h.letGo(r)
+	pod, sure := h.letGo(r)
 	switch {
-	case !known:
+	case !sure:
 		return undecided("Terroir is not ready to judge claims in namespace %s: it does not know its pods yet; try again", r.Namespace)
 	case pod != "":
 		return refuse("persistentvolumeclaim %s/%s is refused: pod %s waits for a node, and was let go for another claim of this name; delete the pod first, so that what comes in its place waits for this claim",
 			r.Namespace, r.Object.Metadata.Name, pod)
 	}
-	denials, warnings := l.claims(l.owed, []claim{*r.Object}, h.Classes, h.Now())
+	denials, warnings := l.claims(l.owed, []claim{*r.Object}, known, h.Now())
 	if len(denials) > 0 {
 		m := r.Object.Metadata
 		return refuse("persistentvolumeclaim %s/%s is refused: %s", r.Namespace, cmp.Or(m.Name, m.GenerateName), strings.Join(denials, "; "))
@@ -86,16 +87,9 @@ func (w *workload) claims() []claim {
 	return all
 }
 
-// claims says which claims can never get a volume that is encrypted as owed, and of which pods would have to wait as things are now.
-// While StorageClasses are not known nothing is said.
-func (l *law) claims(owed policy.Obligation, claims []claim, from Classes, now time.Time) (denials, warnings []string) {
-	if owed.Encryption == nil || len(claims) == 0 {
-		return nil, nil
-	}
-	known, ok := classes(from)
-	if !ok {
-		return nil, nil
-	}
+// claims says, of claims in a place where encryption is owed, which can never get a volume that is encrypted so, and of which pods would have to
+// wait as things are now.
+func (l *law) claims(owed policy.Obligation, claims []claim, known []placement.Class, now time.Time) (denials, warnings []string) {
 	c := classJudge{law: l, owed: owed, classes: known, view: l.Catalogue.At(now), now: now}
 	for i := range claims {
 		never, waits := c.claim(&claims[i])

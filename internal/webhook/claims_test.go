@@ -1,12 +1,14 @@
 package webhook
 
 import (
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/terroir-dev/terroir/api/v1alpha1"
+	"github.com/terroir-dev/terroir/internal/placement"
 )
 
 func claimRequest(t testing.TB, namespace, object string) *admissionv1.AdmissionRequest {
@@ -74,5 +76,34 @@ func TestClaimsOfWhichNobodyCanTell(t *testing.T) {
 		if a.Allowed || a.Result.Reason != metav1.StatusReasonServiceUnavailable {
 			t.Errorf("without %s it says %s", what, told(a))
 		}
+	}
+}
+
+// once answers as another does, the first time it is asked, and never again.
+type once struct {
+	from  Classes
+	asked bool
+}
+
+func (o *once) Classes() ([]placement.Class, bool) {
+	if o.asked {
+		return nil, false
+	}
+	o.asked = true
+	return o.from.Classes()
+}
+
+// What was read decides: that it could not be read a second time must not let a claim pass.
+func TestAClaimIsJudgedByTheClassesThatWereRead(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Classes = &once{from: w}
+	h, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := ask(t, h.claimsHook(), ClaimsPath, claimRequest(t, "sealed", `{metadata: {name: data}, spec: {storageClassName: fast}}`))
+	if answer.Allowed || !strings.Contains(answer.Result.Message, "Immediate") {
+		t.Errorf("the answer is %+v", answer)
 	}
 }

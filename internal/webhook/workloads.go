@@ -267,12 +267,17 @@ func (e early) judge(owed policy.Obligation) (denials, warnings []string) {
 }
 
 // judgeClaims gives what stands against the claims that the workload's pods bring with them. A StatefulSet has its templates for life: where one that is older
-// than its policy is updated, what stands against them is a warning.
-func (e early) judgeClaims(owed policy.Obligation, classes Classes) (denials, warnings []string) {
-	if !e.change.template && !e.change.annotations {
+// than its policy is updated, what stands against them is a warning. While StorageClasses are not known nothing is said: each claim is judged when it is created.
+func (e early) judgeClaims(owed policy.Obligation, from Classes) (denials, warnings []string) {
+	claims := e.request.Object.claims()
+	if !e.change.template && !e.change.annotations || owed.Encryption == nil || len(claims) == 0 {
 		return nil, nil
 	}
-	denials, warnings = e.claims(owed, e.request.Object.claims(), classes, e.now)
+	known, ok := classes(from)
+	if !ok {
+		return nil, nil
+	}
+	denials, warnings = e.claims(owed, claims, known, e.now)
 	if e.request.Operation == "CREATE" || e.change.annotations {
 		return denials, warnings
 	}
